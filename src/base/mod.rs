@@ -1,0 +1,17 @@
+//! The words of the house: values that every other module speaks in. Pure, and imports nothing of ours.
+
+mod diagnostic;
+mod digest;
+mod names;
+mod node;
+mod settings;
+mod task;
+mod time;
+
+pub use diagnostic::{Diagnostic, Diagnostics, Severity, nearest};
+pub use digest::Digest;
+pub use names::{Alias, ModelName, NameError, VersionNumber};
+pub use node::{Entry, Fields, Node, Span, Value};
+pub use settings::Kind;
+pub use task::{Direction, Task, Verdict};
+pub use time::Timestamp;

@@ -1,0 +1,205 @@
+//! Everything a run learned: the waist between doing and showing. Saved as `mlops-facts.json`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::{Digest, Task, Timestamp, Verdict, VersionNumber};
+use crate::evaluate::{Comparison, MetricResult, Plots, SliceComparison, SliceResult};
+use crate::gates::{GateResult, GateStatus};
+
+/// The version of this document's shape; older ones are read, newer ones refused.
+pub const SCHEMA: u32 = 1;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Facts {
+    pub schema: u32,
+    pub program_version: String,
+    pub model: String,
+    /// The configuration file as the user would name it.
+    pub config_file: String,
+    pub started: Timestamp,
+    /// The commit that was worked on, when there is a repository.
+    pub commit: Option<String>,
+    /// Every default that this run relied on.
+    pub defaults: Vec<DefaultUsed>,
+    pub steps: Vec<Step>,
+    pub data: Option<DataFacts>,
+    pub training: Option<TrainingFacts>,
+    pub evaluation: Option<EvaluationFacts>,
+    pub comparison: Option<ComparisonFacts>,
+    pub gates: Vec<GateResult>,
+    pub registry: Option<RegistryFacts>,
+    /// Earlier versions' value of the gate metric, oldest first, this run last.
+    pub history: Vec<HistoryPoint>,
+    pub alerts: Vec<String>,
+    pub verdict: Verdict,
+    /// One sentence without a full stop: why the verdict, or why it did not pass.
+    pub reason: String,
+    pub passed: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DefaultUsed {
+    /// `data.split`.
+    pub key: String,
+    pub value: String,
+}
+
+/// One step of the run and how it went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// `data`, `lint`, `test`, `train`, `evaluate`, `compare`, `gates`, `publish`.
+    pub name: String,
+    pub outcome: Outcome,
+    /// Why it was skipped or reused, or the error with its causes.
+    pub detail: Option<String>,
+    pub elapsed_ms: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    Done,
+    /// Taken over from an earlier run, since nothing it depends on changed.
+    Reused,
+    Skipped,
+    /// A finding: the model, the data or the code under test is at fault.
+    Failed,
+    /// We could not find out.
+    Error,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DataFacts {
+    pub source: String,
+    pub digest: Digest,
+    pub n_rows: usize,
+    pub n_train: usize,
+    pub n_test: usize,
+    pub target: String,
+    pub task: Task,
+    /// `random, 20 % test, seed 42`.
+    pub split: String,
+    pub test_digest: Digest,
+    pub columns: Vec<ColumnFacts>,
+    pub violations: Vec<Violation>,
+    pub leaks: Vec<Leak>,
+}
+
+/// One column in short; the full profile is kept with the model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ColumnFacts {
+    pub name: String,
+    /// `feature`, `target`, `excluded`, `split`.
+    pub role: String,
+    pub kind: String,
+    pub n_missing: usize,
+    pub n_distinct: usize,
+    /// Numbers only.
+    pub mean: Option<f64>,
+    pub min: Option<f64>,
+    pub max: Option<f64>,
+    /// At most 20 counts: a histogram for numbers, the most frequent levels for texts.
+    pub sketch: Vec<u64>,
+}
+
+/// A broken contract rule with the rows that break it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Violation {
+    /// `bmi: range [10, 60]`.
+    pub rule: String,
+    pub message: String,
+    pub n_rows: usize,
+    /// `data/diabetes.csv:17: bmi = 99.0`, at most five.
+    pub evidence: Vec<String>,
+    pub span: Option<crate::base::Span>,
+}
+
+/// Something that makes the held-out score too good to be true.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Leak {
+    /// `target-copy`, `duplicate-rows`, `group-overlap`, `time-order`.
+    pub code: String,
+    pub message: String,
+    pub evidence: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrainingFacts {
+    pub estimator: String,
+    /// Parameter → value as used, defaults included.
+    pub params: Vec<(String, String)>,
+    pub seed: u64,
+    pub n_features_in: usize,
+    /// After one-hot encoding.
+    pub n_features_out: usize,
+    pub model_bytes: u64,
+    pub digest: Digest,
+    pub elapsed_ms: u64,
+    /// The version or run whose model was taken over because nothing changed.
+    pub reused_from: Option<String>,
+    /// Constant columns dropped, iterations used up …
+    pub notes: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EvaluationFacts {
+    pub metrics: Vec<MetricResult>,
+    /// The metric that the verdict stands on.
+    pub primary: String,
+    pub slices: Vec<SliceResult>,
+    /// The minimum number of rows of a slice.
+    pub slice_min_rows: usize,
+    pub plots: Plots,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ComparisonFacts {
+    pub champion: Champion,
+    pub metrics: Vec<Comparison>,
+    pub slices: Vec<SliceComparison>,
+    /// How many challengers this very test set has judged, this one included.
+    pub test_set_uses: u64,
+}
+
+/// Who was met.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Champion {
+    Version {
+        version: VersionNumber,
+        commit: Option<String>,
+    },
+    /// No production yet: the mean, or the most frequent class.
+    Baseline { name: String },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegistryFacts {
+    /// Where it is: `.mlops/registry`.
+    pub place: String,
+    pub version: Option<VersionNumber>,
+    pub digest: Option<Digest>,
+    /// The digest was there before this run.
+    pub existed: bool,
+    pub aliases: Vec<(String, VersionNumber)>,
+    /// Why nothing was published.
+    pub not_published: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HistoryPoint {
+    /// `v3`, or `this run`.
+    pub label: String,
+    pub value: f64,
+}
+
+impl Facts {
+    /// The metric rows a reader asks for first: gated ones, then the rest, in the order of the configuration.
+    pub fn gate(&self, name: &str) -> Option<&GateResult> {
+        self.gates.iter().find(|gate| gate.name == name)
+    }
+
+    pub fn any_gate(&self, status: GateStatus) -> bool {
+        self.gates.iter().any(|gate| gate.status == status)
+    }
+}

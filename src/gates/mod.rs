@@ -1,0 +1,5 @@
+//! Gates: thresholds judged on values (pure), and the repository's own lint and test commands (edge).
+
+mod result;
+
+pub use result::{Budget, CommandRun, GateResult, GateStatus, MetricGate, OnInconclusive, SliceGate};

@@ -1,0 +1,18 @@
+//! `mlops`: the lifecycle of a repository's model, as a library with one door.
+//!
+//! Modules are private, so that an unused `pub` item is a dead-code warning. `ARCHITECTURE.md` is the map.
+
+#![allow(dead_code, unused_imports)] // Removed when the pipeline ties the modules together.
+
+mod base;
+mod config;
+mod data;
+mod evaluate;
+mod exec;
+mod facts;
+mod gates;
+mod report;
+mod stats;
+mod sys;
+mod track;
+mod train;

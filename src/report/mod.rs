@@ -1,0 +1,1 @@
+//! Facts → document → text. Pure; a renderer never computes.

@@ -1,0 +1,1 @@
+//! Distributions, tests, bootstrap and a seeded generator. Pure.

@@ -1,0 +1,125 @@
+//! What every registry promises; `contract` in this module's tests is put to each of them.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::base::{Alias, Digest, ModelName, Timestamp, VersionNumber};
+
+/// Why the registry could not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    #[error("`{model}` has no version `{which}`")]
+    NotFound { model: ModelName, which: VersionRef },
+    #[error("`{alias}` is at {}, not at {}: it was moved meanwhile", shown(*found), shown(*expected))]
+    Conflict {
+        alias: Alias,
+        expected: Option<VersionNumber>,
+        found: Option<VersionNumber>,
+    },
+    #[error("the registry's `{file}` is damaged: {why}")]
+    Damaged { file: String, why: String },
+    #[error("the registry is out of reach: could not {action}")]
+    Unavailable {
+        action: String,
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+fn shown(version: Option<VersionNumber>) -> String {
+    version.map_or_else(|| "no version".to_owned(), |v| v.to_string())
+}
+
+/// A version by number or by alias.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VersionRef {
+    Number(VersionNumber),
+    Alias(Alias),
+}
+
+impl std::fmt::Display for VersionRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Alias(alias) => alias.fmt(f),
+        }
+    }
+}
+
+/// What is to become a version. Its digest is that of the files' names and contents: metadata does not count.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewVersion {
+    /// File name (no directories) → content; `model.json` is what `predict` loads.
+    pub files: BTreeMap<String, Vec<u8>>,
+    /// What is known about it: metrics, gates, data digest, commit … Free-form, kept as it is.
+    pub metadata: serde_json::Value,
+    pub actor: String,
+    pub at: Timestamp,
+}
+
+/// A version as the registry has it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelVersion {
+    pub model: ModelName,
+    pub number: VersionNumber,
+    pub digest: Digest,
+    /// File name → digest of its content.
+    pub files: BTreeMap<String, Digest>,
+    pub metadata: serde_json::Value,
+    pub actor: String,
+    pub at: Timestamp,
+}
+
+/// One line of the append-only ledger.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LedgerEntry {
+    /// From 1, without gaps.
+    pub sequence: u64,
+    pub at: Timestamp,
+    pub actor: String,
+    pub model: ModelName,
+    pub event: LedgerEvent,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LedgerEvent {
+    Published { version: VersionNumber, digest: Digest },
+    Moved(AliasMove),
+}
+
+/// One alias from one version to another, and why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AliasMove {
+    pub alias: Alias,
+    pub from: Option<VersionNumber>,
+    /// `None` takes the alias away.
+    pub to: Option<VersionNumber>,
+    /// `promoted: every gate passed`, `rolled back`.
+    pub because: String,
+}
+
+/// A registry of model versions. Every write is idempotent or says `Conflict`.
+#[async_trait]
+pub trait ModelRegistry: Send + Sync {
+    /// Same digest → the version that is already there, nothing written.
+    async fn publish(&self, model: &ModelName, new: NewVersion) -> Result<ModelVersion, RegistryError>;
+    async fn get(&self, model: &ModelName, which: &VersionRef) -> Result<ModelVersion, RegistryError>;
+    /// All versions, ascending.
+    async fn versions(&self, model: &ModelName) -> Result<Vec<ModelVersion>, RegistryError>;
+    async fn aliases(&self, model: &ModelName) -> Result<BTreeMap<Alias, VersionNumber>, RegistryError>;
+    /// Compare-and-set: moves only if the alias is at `step.from` now; else `Conflict` with what was found.
+    async fn move_alias(
+        &self,
+        model: &ModelName,
+        step: AliasMove,
+        actor: &str,
+        at: Timestamp,
+    ) -> Result<(), RegistryError>;
+    /// One file of a version; its digest is checked.
+    async fn read(&self, version: &ModelVersion, file: &str) -> Result<Vec<u8>, RegistryError>;
+    /// Every entry about this model, oldest first.
+    async fn ledger(&self, model: &ModelName) -> Result<Vec<LedgerEntry>, RegistryError>;
+}
