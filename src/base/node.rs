@@ -1,6 +1,6 @@
 //! A tree of what was written, where every value and key knows its place, and a reader that collects every problem.
 
-use super::{Diagnostic, Diagnostics, nearest};
+use super::{Diagnostic, Diagnostics, nearest, shortened};
 
 /// A place in a text file: line and column from 1, columns in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -63,7 +63,12 @@ impl Node {
     }
 
     fn wrong(&self, what: &str, wanted: &str) -> Diagnostic {
-        Diagnostic::error("wrong-type", format!("`{what}` must be {wanted}, not {}", self.kind())).at(self.span)
+        let problem =
+            Diagnostic::error("wrong-type", format!("`{what}` must be {wanted}, not {}", self.kind())).at(self.span);
+        match self.value {
+            Value::Bool(_) if wanted == "a text" => problem.help("put it in quotes"),
+            _ => problem,
+        }
     }
 
     /// The text; a number counts as the text it was written as.
@@ -83,8 +88,11 @@ impl Node {
             Value::Number { value, .. } if value.is_finite() => Some(*value),
             Value::Number { text, .. } => {
                 problems.push(
-                    Diagnostic::error("not-finite", format!("`{what}` must be a finite number, not `{text}`"))
-                        .at(self.span),
+                    Diagnostic::error(
+                        "not-finite",
+                        format!("`{what}` must be a finite number, not `{}`", shortened(text)),
+                    )
+                    .at(self.span),
                 );
                 None
             }
@@ -169,7 +177,11 @@ impl Node {
         if let Some(word) = words.iter().find(|word| **word == written) {
             return Some(word);
         }
-        let mut problem = Diagnostic::error("unknown-value", format!("`{what}` can not be `{written}`")).at(self.span);
+        let mut problem = Diagnostic::error(
+            "unknown-value",
+            format!("`{what}` can not be `{}`", shortened(&written)),
+        )
+        .at(self.span);
         problem = match nearest(&written, words.iter().copied()) {
             Some(near) => problem.help(format!("did you mean `{near}`? The values are: {}", words.join(", "))),
             None => problem.help(format!("the values are: {}", words.join(", "))),
@@ -254,7 +266,7 @@ impl<'n> Fields<'n> {
             .iter()
             .filter(|entry| !self.known.contains(&entry.key.as_str()))
         {
-            let shown: String = entry.key.chars().take(64).collect();
+            let shown = shortened(&entry.key);
             let problem =
                 Diagnostic::error("unknown-key", format!("unknown key `{shown}`{}", self.inside())).at(entry.key_span);
             problems.push(match nearest(&entry.key, self.known.iter().copied()) {
