@@ -198,6 +198,7 @@ pub struct Fields<'n> {
     node: &'n Node,
     entries: &'n [Entry],
     known: Vec<&'static str>,
+    later: Vec<&'static str>,
 }
 
 impl<'n> Fields<'n> {
@@ -209,6 +210,7 @@ impl<'n> Fields<'n> {
             node,
             entries,
             known: Vec::new(),
+            later: Vec::new(),
         })
     }
 
@@ -235,21 +237,27 @@ impl<'n> Fields<'n> {
 
     /// The value of a key that must be there.
     pub fn required(&mut self, key: &'static str, problems: &mut Diagnostics) -> Option<&'n Node> {
-        let found = self.optional(key);
+        let entry = self.entry(key);
+        let found = entry.map(|entry| &entry.node).filter(|node| node.value != Value::Null);
         if found.is_none() {
             let name = self.name(key);
-            problems.push(
-                Diagnostic::error("missing-key", format!("`{name}` is missing"))
+            problems.push(match entry {
+                Some(entry) => Diagnostic::error("missing-key", format!("`{name}` has no value"))
+                    .at(entry.key_span)
+                    .help(format!("write it after `{key}:`")),
+                None => Diagnostic::error("missing-key", format!("`{name}` is missing"))
                     .at(self.node.span)
                     .help(format!("add `{key}:` here")),
-            );
+            });
         }
         found
     }
 
-    /// A key of the documented surface that this version does not have yet.
-    pub fn later(&mut self, key: &'static str, problems: &mut Diagnostics) {
-        if let Some(entry) = self.entry(key) {
+    /// A key of the documented surface that this version does not have yet; says whether it is there.
+    pub fn later(&mut self, key: &'static str, problems: &mut Diagnostics) -> bool {
+        self.later.push(key);
+        let found = self.entries.iter().find(|entry| entry.key == key);
+        if let Some(entry) = found {
             let name = self.name(key);
             problems.push(
                 Diagnostic::error("not-available-yet", format!("`{name}` is not available yet"))
@@ -257,15 +265,13 @@ impl<'n> Fields<'n> {
                     .help("remove it; a later version brings it"),
             );
         }
+        found.is_some()
     }
 
     /// Reports every key that nobody asked for.
     pub fn finish(self, problems: &mut Diagnostics) {
-        for entry in self
-            .entries
-            .iter()
-            .filter(|entry| !self.known.contains(&entry.key.as_str()))
-        {
+        let known = |key: &str| self.known.contains(&key) || self.later.contains(&key);
+        for entry in self.entries.iter().filter(|entry| !known(&entry.key)) {
             let shown = shortened(&entry.key);
             let problem =
                 Diagnostic::error("unknown-key", format!("unknown key `{shown}`{}", self.inside())).at(entry.key_span);
