@@ -138,7 +138,7 @@ impl Node {
         problems: &mut Diagnostics,
     ) -> Option<u64> {
         let value = self.number(what, problems)?;
-        if value.fract() == 0.0 && value >= 0.0 && value < 9_007_199_254_740_992.0 && range.contains(&(value as u64)) {
+        if value.fract() == 0.0 && (0.0..9_007_199_254_740_992.0).contains(&value) && range.contains(&(value as u64)) {
             return Some(value as u64);
         }
         let wanted = format!("a whole number between {} and {}", range.start(), range.end());
@@ -173,7 +173,10 @@ impl Node {
 
     /// One of a closed set of words.
     pub fn one_of<'w>(&self, what: &str, words: &[&'w str], problems: &mut Diagnostics) -> Option<&'w str> {
-        let written = self.text(what, problems)?;
+        let written = match self.value {
+            Value::Bool(value) => value.to_string(),
+            _ => self.text(what, problems)?,
+        };
         if let Some(word) = words.iter().find(|word| **word == written) {
             return Some(word);
         }

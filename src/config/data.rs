@@ -38,13 +38,10 @@ pub fn read(node: &Node, notes: &mut Notes) -> Option<Settings> {
     let contract = fields.optional("contract");
     fields.finish(problems);
     let split = split_node.and_then(|node| split(node, target_name, notes));
-    let contract = match contract {
-        Some(node) => contract_of(node, &mut notes.problems),
-        None => {
-            notes.assume("data.contract", "none");
-            None
-        }
-    };
+    if contract.is_none() {
+        notes.assume("data.contract", "none");
+    }
+    let contract = contract.and_then(|node| contract_of(node, &mut notes.problems));
     let ((source, source_span), (target, target_span)) = source.zip(target)?;
     Some(Settings {
         source,
@@ -201,17 +198,14 @@ fn split(node: &Node, target: Option<&str>, notes: &mut Notes) -> Option<Split> 
     }
 
     let kind = if by.is_none() && column.is_some() {
-        let marker = match test {
-            Some(node) => filled(node, "data.split.test", problems),
-            None => {
-                problems.push(
-                    Diagnostic::error("missing-key", "`data.split.test` is missing")
-                        .at(node.span)
-                        .help("add the value of the column that marks the test rows: `{column: part, test: holdout}`"),
-                );
-                None
-            }
-        };
+        if test.is_none() {
+            problems.push(
+                Diagnostic::error("missing-key", "`data.split.test` is missing")
+                    .at(node.span)
+                    .help("add the value of the column that marks the test rows: `{column: part, test: holdout}`"),
+            );
+        }
+        let marker = test.and_then(|node| filled(node, "data.split.test", problems));
         column_name
             .zip(marker)
             .map(|(column, test)| SplitKind::Column { column, test })
@@ -382,6 +376,6 @@ fn allowed(node: &Node, what: &str, kind: Option<ColumnType>, problems: &mut Dia
         }
         _ => item.text(what, problems),
     };
-    let values: Vec<Option<String>> = items.iter().map(|item| text(item)).collect();
+    let values: Vec<Option<String>> = items.iter().map(&mut text).collect();
     values.into_iter().collect()
 }

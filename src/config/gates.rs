@@ -11,7 +11,7 @@ use super::project::{CommandGate, EvaluateSettings, GateSettings};
 use super::values::{Notes, bytes, duration, filled, margin, shown_duration, shown_margin, shown_share};
 
 /// What stands for an absent `timeout` of the lint and test gates.
-pub const TIMEOUT: Duration = Duration::from_secs(600);
+pub const TIMEOUT: Duration = Duration::from_mins(10);
 /// What stands for absent keys of `gates.slices`.
 pub const SLICE_REGRESSION: f64 = 0.05;
 pub const SLICE_ROWS: u64 = 30;
@@ -44,7 +44,7 @@ pub fn read(node: Option<&Node>, task: Option<Task>, evaluate: &EvaluateSettings
 
     settings.lint = commands(lint, "gates.lint", notes);
     settings.test = commands(test, "gates.test", notes);
-    match metrics {
+    match metrics.filter(|node| node.value != Value::Map(Vec::new())) {
         Some(node) => settings.metrics = metric_gates(node, task, notes),
         None => notes.assume(
             "gates.metrics",

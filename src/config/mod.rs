@@ -12,6 +12,7 @@ mod schema;
 #[cfg(test)]
 mod tests;
 mod train;
+mod tree;
 mod values;
 
 pub use check::{Checked, check, check_with};

@@ -214,11 +214,11 @@ fn train(estimators: &[Kind<dyn Estimator>]) -> Value {
         "What learns.",
         json!({
             "estimator": {"description": "A built-in estimator.", "enum": names},
+            "seed": {"description": "Fixes what training draws at random.", "type": "integer", "minimum": 0, "maximum": MAX_SEED, "default": SEED},
             "params": {
                 "description": "The estimator's own settings, named as in scikit-learn.",
                 "type": ["object", "null"], "default": {},
             },
-            "seed": {"description": "Fixes what training draws at random.", "type": "integer", "minimum": 0, "maximum": MAX_SEED, "default": SEED},
         }),
         &["estimator"],
     );

@@ -184,12 +184,9 @@ fn slices_of(node: &Node, problems: &mut Diagnostics) -> Vec<(SliceRule, Span)> 
 }
 
 fn slice(node: &Node, problems: &mut Diagnostics) -> Option<SliceRule> {
-    let entries = match &node.value {
-        Value::Map(entries) => entries,
-        _ => {
-            let column = filled(node, "evaluate.slices", problems)?;
-            return Some(SliceRule::Values { column });
-        }
+    let Value::Map(entries) = &node.value else {
+        let column = filled(node, "evaluate.slices", problems)?;
+        return Some(SliceRule::Values { column });
     };
     let [entry] = entries.as_slice() else {
         problems.push(

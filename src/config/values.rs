@@ -161,7 +161,7 @@ pub fn bytes(node: &Node, what: &str, problems: &mut Diagnostics) -> Option<u64>
     None
 }
 
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
+const LONGEST: Duration = Duration::from_hours(24);
 
 /// A duration of at least a second and at most a day: `90s`, `10m`, `1h30m`.
 pub fn duration(node: &Node, what: &str, problems: &mut Diagnostics) -> Option<Duration> {
@@ -217,11 +217,11 @@ fn seconds(text: &str) -> Option<u64> {
 pub fn shown_duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let parts = [(seconds / 3600, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")];
-    let shown: String = parts
-        .iter()
-        .filter(|(number, _)| *number > 0)
-        .map(|(number, unit)| format!("{number}{unit}"))
-        .collect();
+    let mut shown = String::new();
+    for (number, unit) in parts.into_iter().filter(|(number, _)| *number > 0) {
+        shown.push_str(&number.to_string());
+        shown.push_str(unit);
+    }
     if shown.is_empty() { "0s".to_owned() } else { shown }
 }
 
@@ -385,7 +385,7 @@ mod tests {
             read("99999999h", duration),
             "`key` must be between 1s and 24h, not `99999999h`"
         );
-        assert_eq!(shown_duration(Duration::from_secs(5400)), "1h30m");
+        assert_eq!(shown_duration(Duration::from_mins(90)), "1h30m");
     }
 
     #[test]
