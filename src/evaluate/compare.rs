@@ -63,7 +63,7 @@ struct Estimate {
 /// Whether the challenger is better than the champion on one metric, the same, or worse.
 ///
 /// All three have one entry a row, the same rows in the same order; classes are matched by name. The gain is positive
-/// when the challenger is better. Its bounds are one-sided at 95 %, exact in the order of the rows: paired t for means
+/// when the challenger is better. Its bounds are one-sided at 95 %, the same for every order of the rows: paired t for means
 /// of losses, Agresti–Min for accuracy, `DeLong` for the area under the ROC curve, influence functions with t for smooth
 /// functions of means, and the paired `BCa` bootstrap with 2000 resamples for the rest. With groups the first four use
 /// the groups' sums of contributions with t, the last resamples groups. Rows that the two models do not differ on leave
