@@ -67,3 +67,30 @@ pub struct FileRows {
     pub lines: Vec<u32>,
     pub first_line: u64,
 }
+
+impl Frame {
+    /// A frame of equally long columns, without the places of its rows.
+    pub fn of(columns: Vec<Column>) -> Self {
+        let n_rows = columns.first().map_or(0, |column| match &column.values {
+            Values::Numbers(values) => values.len(),
+            Values::Texts { codes, .. } => codes.len(),
+        });
+        Self {
+            columns,
+            n_rows,
+            files: Vec::new(),
+        }
+    }
+
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    pub fn n_rows(&self) -> usize {
+        self.n_rows
+    }
+}
