@@ -406,6 +406,7 @@ fn models_with_any_byte_changed_do_no_harm() {
                 changed[place] = byte;
                 if let Ok(model) = Model::from_bytes(&changed) {
                     n_read += 1;
+                    assert!(!model.to_onnx().is_empty());
                     if let Ok(predictions) = model.predict(&sample.frame, Some(&[0, 1, 2])) {
                         assert!(numbers(predictions).iter().all(|value| value.is_finite()));
                     }

@@ -6,6 +6,7 @@ mod estimators;
 mod forest;
 mod grow;
 mod model;
+mod onnx;
 mod preprocess;
 mod solve;
 mod target;
