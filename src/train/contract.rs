@@ -1,6 +1,8 @@
 //! Tests: what every estimator of the table promises, for each of its tasks.
 
 use ndarray::Array2;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
 
 use super::estimator::{ESTIMATORS, Estimator};
 use super::model::{Model, Trained, fit};
@@ -265,6 +267,54 @@ fn extremes_are_finite_or_refused() {
             }
         }
     }
+}
+
+/// Any small table: a model whose numbers are finite, or an error.
+#[test]
+fn any_table_is_learned_or_refused() {
+    let value = prop_oneof![
+        Just(f64::NAN),
+        Just(0.0),
+        Just(1.0),
+        -1e3..1e3,
+        Just(1e150),
+        Just(-1e150),
+        any::<f64>().prop_filter("a reader refuses infinities", |value| !value.is_infinite()),
+    ];
+    let rows = proptest::collection::vec((value.clone(), value.clone(), 0_usize..4, value, 0_usize..3), 1..12);
+    let mut runner = TestRunner::new(Config {
+        failure_persistence: None,
+        ..Config::with_cases(200)
+    });
+    let estimators: Vec<_> = ESTIMATORS.iter().map(|kind| quick(kind.name)).collect();
+    let outcome = runner.run(&rows, |rows| {
+        let words: Vec<&str> = rows.iter().map(|row| ["", "a", "b", "c"][row.2]).collect();
+        let labels: Vec<&str> = rows.iter().map(|row| ["x", "y", "z"][row.4]).collect();
+        let columns = vec![
+            number("p", &rows.iter().map(|row| row.0).collect::<Vec<_>>()),
+            number("q", &rows.iter().map(|row| row.1).collect::<Vec<_>>()),
+            text("words", &words),
+            number("y", &rows.iter().map(|row| row.3).collect::<Vec<_>>()),
+            text("label", &labels),
+        ];
+        let frame = samples::frame(columns);
+        let all: Vec<usize> = (0..rows.len()).collect();
+        let features = ["p".to_owned(), "q".to_owned(), "words".to_owned()];
+        for estimator in &estimators {
+            for task in [Task::Regression, Task::Binary, Task::Multiclass] {
+                let target = if task == Task::Regression { "y" } else { "label" };
+                if let Ok(trained) = fit(&frame, &all, &features, target, task, estimator.as_ref(), 3) {
+                    let bytes = trained.model.to_bytes();
+                    prop_assert_eq!(Model::from_bytes(&bytes), Ok(trained.model.clone()));
+                    if let Ok(predictions) = trained.model.predict(&frame, None) {
+                        prop_assert!(numbers(predictions).iter().all(|value| value.is_finite()));
+                    }
+                }
+            }
+        }
+        Ok(())
+    });
+    outcome.unwrap();
 }
 
 #[test]

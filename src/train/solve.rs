@@ -1,8 +1,9 @@
 //! The two systems of equations that the linear estimators need. Pure.
 
 use linfa_linalg::cholesky::SolveCInplace;
+use linfa_linalg::qr::QRInto;
 use linfa_linalg::svd::SVD;
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, ShapeBuilder, Slice};
 
 /// A matrix and a target with their means taken out, and what brings the intercept back.
 #[derive(Debug)]
@@ -50,10 +51,26 @@ pub fn least_squares(x: &Array2<f64>, y: &Array1<f64>, alpha: f64) -> Option<Arr
             return positive_definite(&gram, &x.t().dot(y));
         }
     }
-    by_singular_values(x, y, alpha)
+    if n > p {
+        // A tall system has the same solutions as the triangle that is left after reflecting [x y], and that is small.
+        let mut tall = Array2::zeros((n, p + 1).f());
+        tall.slice_axis_mut(Axis(1), Slice::from(..p)).assign(x);
+        tall.column_mut(p).assign(y);
+        let triangle = tall.qr_into().ok()?.into_r();
+        let top = triangle.slice_axis(Axis(0), Slice::from(..p));
+        let part = |columns| top.slice_axis(Axis(1), columns).to_owned();
+        return by_singular_values(
+            &part(Slice::from(..p)),
+            &part(Slice::from(p..)).remove_axis(Axis(1)),
+            alpha,
+            n,
+        );
+    }
+    by_singular_values(x, y, alpha, p)
 }
 
-fn by_singular_values(x: &Array2<f64>, y: &Array1<f64>, alpha: f64) -> Option<Array1<f64>> {
+/// `size` is the longer side of what `x` was reduced from.
+fn by_singular_values(x: &Array2<f64>, y: &Array1<f64>, alpha: f64, size: usize) -> Option<Array1<f64>> {
     // The decomposition wants the tall side first.
     let tall = x.nrows() >= x.ncols();
     let decomposed = if tall {
@@ -65,7 +82,7 @@ fn by_singular_values(x: &Array2<f64>, y: &Array1<f64>, alpha: f64) -> Option<Ar
         return None;
     };
     let greatest = singular.iter().fold(0.0_f64, |a, &b| a.max(b.abs()));
-    let cut = greatest * f64::EPSILON * x.nrows().max(x.ncols()) as f64;
+    let cut = greatest * f64::EPSILON * size as f64;
     let inverse = singular.mapv(|value| {
         if value.abs() > cut {
             value / (value * value + alpha)

@@ -139,7 +139,10 @@ impl Descent {
             let unit = greatest.log2().floor().clamp(-1000.0, 1000.0).exp2();
             let scaled = DatasetBase::new(centered.x.view(), centered.y.mapv(|v| v / unit));
             // Dividing the target divides what the L1 penalty must weigh, and leaves the L2 penalty.
-            let (l1, l2) = (self.alpha * self.l1_ratio / unit, self.alpha * (1.0 - self.l1_ratio));
+            let (l1, l2) = (
+                (self.alpha * self.l1_ratio / unit).min(1e300),
+                self.alpha * (1.0 - self.l1_ratio),
+            );
             let fitted = ElasticNet::params()
                 .penalty(l1 + l2)
                 .l1_ratio(l1 / (l1 + l2))
