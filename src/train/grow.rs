@@ -43,6 +43,16 @@ pub struct TooLarge;
 ///
 /// Tree `i` draws from a generator seeded by `seed` and `i` alone, so that threads do not matter.
 pub fn grow(x: ArrayView2<'_, f64>, goal: Goal<'_>, growth: &Growth) -> Result<Forest, TooLarge> {
+    // A small forest is done before a second thread has started.
+    let n_threads = if x.len().saturating_mul(growth.n_trees) < 1_000_000 {
+        1
+    } else {
+        std::thread::available_parallelism().map_or(1, |n| n.get().min(16))
+    };
+    grow_on(n_threads, x, goal, growth)
+}
+
+fn grow_on(n_threads: usize, x: ArrayView2<'_, f64>, goal: Goal<'_>, growth: &Growth) -> Result<Forest, TooLarge> {
     // Means are taken out, so that sums do not cancel, and a power of two, so that squares do not overflow.
     let (shift, unit, scaled);
     let goal = match goal {
@@ -83,12 +93,6 @@ pub fn grow(x: ArrayView2<'_, f64>, goal: Goal<'_>, growth: &Growth) -> Result<F
             }
             done.push((number, tree, gains));
         }
-    };
-    // A small forest is done before a second thread has started.
-    let n_threads = if x.len().saturating_mul(growth.n_trees) < 1_000_000 {
-        1
-    } else {
-        std::thread::available_parallelism().map_or(1, |n| n.get().min(16))
     };
     let mut done: Vec<(usize, Tree, Vec<f64>)> = std::thread::scope(|scope| {
         let others: Vec<_> = (1..n_threads).map(|_| scope.spawn(work)).collect();
@@ -194,7 +198,15 @@ struct Builder<'a> {
     tree: Tree,
     gains: Vec<f64>,
     n_leaves: u32,
-    keys: Vec<(u32, u32)>,
+    scratch: Scratch,
+}
+
+/// Memory that is used again for every column of every node.
+#[derive(Default)]
+struct Scratch {
+    left: Vec<f64>,
+    /// Rank and row of each row of the node; one number sorts faster than a pair.
+    keys: Vec<u64>,
     histogram: Vec<f64>,
 }
 
@@ -226,8 +238,7 @@ impl<'a> Builder<'a> {
             tree: Tree::default(),
             gains: vec![0.0; columns.len()],
             n_leaves: 0,
-            keys: Vec::new(),
-            histogram: Vec::new(),
+            scratch: Scratch::default(),
         }
     }
 
@@ -355,17 +366,25 @@ impl<'a> Builder<'a> {
         let Ranked { rank, values } = &self.columns[column];
         let rows = &self.rows[pending.low..pending.high];
         let width = self.n_sums();
-        let mut left = vec![0.0; width];
-        let mut right = vec![0.0; width];
+        let Scratch {
+            mut left,
+            mut keys,
+            mut histogram,
+        } = std::mem::take(&mut self.scratch);
+        left.clear();
+        left.resize(width, 0.0);
         let least = self.growth.min_samples_leaf as f64;
         let mut consider = |left: &[f64], rank: u32, next: u32| {
-            for ((right, all), left) in right.iter_mut().zip(&pending.sums).zip(left) {
-                *right = all - left;
-            }
-            if left[1] < least || right[1] < least {
+            let (weight, n_rows) = (pending.sums[0] - left[0], pending.sums[1] - left[1]);
+            if left[1] < least || n_rows < least {
                 return;
             }
-            let score = proxy(left) + proxy(&right);
+            let (mut on_left, mut on_right) = (0.0, 0.0);
+            for (all, left) in pending.sums[OUTPUTS..].iter().zip(&left[OUTPUTS..]) {
+                on_left += left * left;
+                on_right += (all - left) * (all - left);
+            }
+            let score = on_left / left[0] + on_right / weight;
             if best.as_ref().is_none_or(|best| score > best.score) {
                 *best = Some(Split {
                     column,
@@ -377,7 +396,6 @@ impl<'a> Builder<'a> {
         };
         if values.len() < 4 * rows.len() {
             // Few distinct values for so many rows: one bin a value is cheaper than sorting.
-            let mut histogram = std::mem::take(&mut self.histogram);
             histogram.clear();
             histogram.resize(values.len() * width, 0.0);
             for &row in rows {
@@ -395,20 +413,22 @@ impl<'a> Builder<'a> {
                 left.iter_mut().zip(sums).for_each(|(left, sum)| *left += sum);
                 last = Some(bin);
             }
-            self.histogram = histogram;
         } else {
-            let mut keys = std::mem::take(&mut self.keys);
             keys.clear();
-            keys.extend(rows.iter().map(|&row| (rank[row as usize], row)));
+            keys.extend(
+                rows.iter()
+                    .map(|&row| u64::from(rank[row as usize]) << 32 | u64::from(row)),
+            );
             keys.sort_unstable();
             for pair in keys.windows(2) {
-                self.add(pair[0].1, &mut left);
-                if pair[0].0 != pair[1].0 {
-                    consider(&left, pair[0].0, pair[1].0);
+                let ([this, row], [next, _]) = (halves(pair[0]), halves(pair[1]));
+                self.add(row, &mut left);
+                if this != next {
+                    consider(&left, this, next);
                 }
             }
-            self.keys = keys;
         }
+        self.scratch = Scratch { left, keys, histogram };
     }
 }
 
@@ -417,8 +437,106 @@ fn proxy(sums: &[f64]) -> f64 {
     sums[OUTPUTS..].iter().map(|sum| sum * sum).sum::<f64>() / sums[0]
 }
 
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the two halves are what was put together"
+)]
+fn halves(key: u64) -> [u32; 2] {
+    [(key >> 32) as u32, key as u32]
+}
+
 /// A number from `low` on and below `high`: the middle unless rounding reaches `high`.
 fn between(low: f64, high: f64) -> f64 {
     let middle = low.midpoint(high);
     if middle < high { middle } else { low }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::Array2;
+
+    fn growth() -> Growth {
+        Growth {
+            n_trees: 8,
+            max_depth: None,
+            min_samples_split: 2,
+            min_samples_leaf: 1,
+            max_features: 2,
+            bootstrap: true,
+            seed: 5,
+        }
+    }
+
+    fn table() -> (Array2<f64>, Vec<f64>) {
+        let x = Array2::from_shape_fn((60, 4), |(i, j)| ((i * 37 + j * 101 + i * i * j) % 59) as f64);
+        let y = x.rows().into_iter().map(|row| row[0] * 3.0 - row[2] + 1e9).collect();
+        (x, y)
+    }
+
+    #[test]
+    fn threads_do_not_change_a_bit() {
+        let (x, y) = table();
+        let on = |n_threads| grow_on(n_threads, x.view(), Goal::Numbers(&y), &growth()).unwrap();
+        assert_eq!(on(1), on(4));
+    }
+
+    /// Without bootstrap and with all columns a full tree knows every row, and a large offset costs no precision.
+    #[test]
+    fn a_full_tree_repeats_its_rows() {
+        let (x, y) = table();
+        let full = Growth {
+            bootstrap: false,
+            max_features: 4,
+            n_trees: 1,
+            ..growth()
+        };
+        let forest = grow(x.view(), Goal::Numbers(&y), &full).unwrap();
+        let predicted = forest.predict(x.view());
+        assert!(
+            predicted
+                .iter()
+                .zip(&y)
+                .all(|(found, actual)| (found - actual).abs() < 1e-6)
+        );
+        assert!((forest.importance.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+        assert!(forest.importance[0] > forest.importance[1] + forest.importance[3]);
+    }
+
+    #[test]
+    fn leaves_and_depth_keep_to_their_bounds() {
+        let (x, y) = table();
+        let small = Growth {
+            bootstrap: false,
+            min_samples_leaf: 7,
+            max_depth: Some(3),
+            ..growth()
+        };
+        for tree in grow(x.view(), Goal::Numbers(&y), &small).unwrap().trees {
+            let mut counts = std::collections::BTreeMap::new();
+            for row in x.rows() {
+                let (mut node, mut depth) = (0, 0);
+                while tree.right[node] != 0 {
+                    let left = row[tree.feature[node] as usize] <= tree.threshold[node];
+                    node = if left { node + 1 } else { tree.right[node] as usize };
+                    depth += 1;
+                }
+                assert!(depth <= 3);
+                *counts.entry(node).or_insert(0) += 1;
+            }
+            assert!(
+                counts.len() > 1 && counts.values().all(|count| *count >= 7),
+                "{counts:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_threshold_lies_between_its_neighbours() {
+        let next = 1.0_f64.next_up();
+        assert_eq!(
+            (between(1.0, 2.0), between(1.0, next), between(-1e150, 1e150)),
+            (1.5, 1.0, 0.0)
+        );
+    }
 }

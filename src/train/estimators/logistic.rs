@@ -19,6 +19,9 @@ pub const KIND: Kind<dyn Estimator> = Kind {
     build,
 };
 
+/// Scores of all rows for all classes that are held at once, several times (400 MB each).
+const MAX_SCORES: usize = 50_000_000;
+
 const C: Number = Number {
     name: "C",
     about: "inverse strength of the penalty: smaller is simpler",
@@ -99,6 +102,12 @@ impl Estimator for Params {
                 task: Task::Regression,
             });
         };
+        if codes.len().saturating_mul(*n_classes) > MAX_SCORES {
+            return Err(FitError::Data(format!(
+                "{} rows of {n_classes} classes are more than `logistic` can hold; use `random_forest`, or fewer classes",
+                codes.len()
+            )));
+        }
         let problem = Problem {
             x: data.x.view(),
             codes,
