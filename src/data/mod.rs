@@ -1,7 +1,21 @@
 //! Reading data and saying what it is: frames, profiles, splits, contracts, leakage.
 
-mod frame;
-mod settings;
+#![expect(clippy::result_large_err, reason = "a diagnostic is made once and ends the step")]
 
-pub use frame::{Cell, Column, ColumnType, Frame, MISSING, Place, Values};
+mod digest;
+mod frame;
+mod leaks;
+mod profile;
+mod settings;
+mod split;
+mod task;
+#[cfg(test)]
+pub mod testing;
+mod value;
+
+pub use frame::{Cell, Column, ColumnType, FileRows, Frame, FrameError, MISSING, Place, Values, number_label};
+pub use leaks::{Columns, Leak, leaks};
+pub use profile::{ColumnProfile, Histogram, NumberProfile, PROBABILITIES, Profile, Summary, TextProfile, profile};
 pub use settings::{Bound, ColumnRule, Contract, Settings, Size, Split, SplitKind};
+pub use split::{Partition, default_split, describe, split};
+pub use task::{check_task, infer_task, rows_with_target};
