@@ -2,20 +2,26 @@
 
 #![expect(clippy::result_large_err, reason = "a diagnostic is made once and ends the step")]
 
+mod contract;
 mod digest;
 mod frame;
 mod leaks;
 mod profile;
+mod read;
 mod settings;
+mod source;
 mod split;
 mod task;
 #[cfg(test)]
 pub mod testing;
 mod value;
 
+pub use contract::{Violation, check_contract};
 pub use frame::{Cell, Column, ColumnType, FileRows, Frame, FrameError, MISSING, Place, Values, number_label};
 pub use leaks::{Columns, Leak, leaks};
 pub use profile::{ColumnProfile, Histogram, NumberProfile, PROBABILITIES, Profile, Summary, TextProfile, profile};
+pub use read::{BadCell, DataError, Loaded, read};
 pub use settings::{Bound, ColumnRule, Contract, Settings, Size, Split, SplitKind};
+pub use source::FileError;
 pub use split::{Partition, default_split, describe, split};
 pub use task::{check_task, infer_task, rows_with_target};
