@@ -93,7 +93,7 @@ fn target_copy(frame: &Frame, feature: &Column, target: &Column) -> Option<Leak>
     })
 }
 
-/// Equal numbers, or |r| beyond [`COPY`], where both are known in at least ten rows.
+/// Equal numbers, |r| beyond [`COPY`] or the very same order, where both are known in at least ten rows.
 fn number_copy(x: &[f64], y: &[f64]) -> Option<&'static str> {
     let known = || x.iter().zip(y).filter(|(x, y)| !x.is_nan() && !y.is_nan());
     let n = known().count();
@@ -129,7 +129,31 @@ fn number_copy(x: &[f64], y: &[f64]) -> Option<&'static str> {
     if equal {
         return Some("equals");
     }
-    (xy.abs() / (xx.sqrt() * yy.sqrt()) > COPY).then_some("is a linear function of")
+    if xy.abs() / (xx.sqrt() * yy.sqrt()) > COPY {
+        return Some("is a linear function of");
+    }
+    is_monotone(known().map(|(x, y)| (ordered(*x), ordered(*y)))).then_some("has exactly the order of")
+}
+
+/// Whether one grows, or falls, exactly where the other does, over at least ten distinct values.
+fn is_monotone(pairs: impl Iterator<Item = (u64, u64)> + Clone) -> bool {
+    let same_order = |mut pairs: Vec<(u64, u64)>| {
+        pairs.sort_unstable();
+        pairs.dedup();
+        let steps = || {
+            pairs
+                .windows(2)
+                .map(|pair| (pair[0].0 < pair[1].0, pair[0].1.cmp(&pair[1].1)))
+        };
+        pairs.len() >= 10
+            && [std::cmp::Ordering::Less, std::cmp::Ordering::Greater]
+                .into_iter()
+                .any(|way| steps().all(|(grows, step)| grows && step == way))
+    };
+    // Almost every column fails on its first rows, which saves sorting it.
+    let first: Vec<(u64, u64)> = pairs.clone().take(64).collect();
+    let distinct: std::collections::BTreeSet<u64> = first.iter().map(|(x, _)| *x).collect();
+    (distinct.len() < 10 || same_order(first)) && same_order(pairs.collect())
 }
 
 /// Each level of the one stands with exactly one of the other, with few levels and each seen several times.
@@ -302,8 +326,9 @@ mod tests {
 
     #[test]
     fn copies_of_the_target_are_found() {
-        let y: Vec<f64> = (0..24).map(|row| f64::from(row * row % 17)).collect();
+        let y: Vec<f64> = (0..24).map(|row| f64::from(row * row % 23)).collect();
         let celsius: Vec<f64> = y.iter().map(|y| y * 1.8 + 32.0).collect();
+        let roots: Vec<f64> = y.iter().map(|y| -y.sqrt()).collect();
         let noisy: Vec<f64> = y
             .iter()
             .enumerate()
@@ -315,10 +340,11 @@ mod tests {
             numbers("y", &y),
             numbers("copy", &y),
             numbers("fahrenheit", &celsius),
+            numbers("square_root", &roots),
             numbers("noisy", &noisy),
             texts("id", &ids),
         ]);
-        let features = ["copy", "fahrenheit", "noisy", "id"].map(str::to_owned);
+        let features = ["copy", "fahrenheit", "square_root", "noisy", "id"].map(str::to_owned);
         let columns = Columns {
             target: "y",
             features: &features,
@@ -330,6 +356,8 @@ mod tests {
       data.csv:2: copy = 0, y = 0
     [target-copy] `fahrenheit` is a linear function of the target `y`; exclude it if it is not known before the target is
       data.csv:2: fahrenheit = 32, y = 0
+    [target-copy] `square_root` has exactly the order of the target `y`; exclude it if it is not known before the target is
+      data.csv:2: square_root = 0, y = 0
     [id-like] `id` is a different text in every row, which names the row rather than describes it; add it to `data.exclude`
     "#);
     }

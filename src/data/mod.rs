@@ -8,12 +8,15 @@ mod frame;
 mod leaks;
 mod profile;
 mod read;
+mod roles;
 mod settings;
 mod source;
 mod split;
 mod task;
 #[cfg(test)]
 pub mod testing;
+#[cfg(test)]
+mod tests;
 mod value;
 
 pub use contract::{Violation, check_contract};
@@ -21,6 +24,7 @@ pub use frame::{Cell, Column, ColumnType, FileRows, Frame, FrameError, MISSING, 
 pub use leaks::{Columns, Leak, leaks};
 pub use profile::{ColumnProfile, Histogram, NumberProfile, PROBABILITIES, Profile, Summary, TextProfile, profile};
 pub use read::{BadCell, DataError, Loaded, read};
+pub use roles::{Role, roles};
 pub use settings::{Bound, ColumnRule, Contract, Settings, Size, Split, SplitKind};
 pub use source::FileError;
 pub use split::{Partition, default_split, describe, split};

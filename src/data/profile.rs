@@ -88,7 +88,8 @@ pub struct TextProfile {
 /// Profiles these rows, or every row.
 ///
 /// Every number is computed from the sorted values, so that it does not depend on the order of rows to the last bit.
-/// Time O(n) a column (radix sort), 16 bytes of scratch a row.
+/// Time O(n) a column (radix sort), 16 bytes of scratch a row. A selection by buckets would be a tenth faster, but
+/// leaves the number of distinct values to an estimate.
 pub fn profile(frame: &Frame, rows: Option<&[usize]>) -> Profile {
     let mut scratch = Scratch::default();
     Profile {

@@ -12,7 +12,7 @@ pub const MAX_CLASSES: usize = 1000;
 
 /// The task that the target's values call for, and why, in words for the report.
 ///
-/// Texts and booleans are classes. Whole numbers are classes when there are exactly two of them, or at most
+/// Texts and booleans are classes. Whole numbers (with `.0` or without) are classes when there are exactly two of them, or at most
 /// ten that follow one another (such as 0, 1, 2) and each occurs at least twice on average. All other numbers
 /// are quantities.
 ///
