@@ -1,5 +1,9 @@
 //! Everything a run learned: the waist between doing and showing. Saved as `mlops-facts.json`.
 
+mod file;
+
+pub use file::FactsError;
+
 use serde::{Deserialize, Serialize};
 
 use crate::base::{Digest, Task, Timestamp, Verdict, VersionNumber};
