@@ -364,7 +364,7 @@ fn hex_run(chars: &[char]) -> usize {
 
 /// A word in a diagram, whose language gives quotes, `#`, `;` and Markdown a meaning: only letters, digits and few signs.
 fn diagram_word(raw: &str) -> String {
-    line(raw, 24)
+    let word: String = line(raw, 24)
         .chars()
         .map(|c| {
             if c.is_alphanumeric() || matches!(c, ' ' | '.' | '-' | ',' | '_' | '−') {
@@ -373,7 +373,13 @@ fn diagram_word(raw: &str) -> String {
                 ' '
             }
         })
-        .collect()
+        .collect();
+    // An empty label is a syntax error there.
+    if word.trim().is_empty() {
+        "unnamed".to_owned()
+    } else {
+        word.trim().to_owned()
+    }
 }
 
 /// Plain decimals; a diagram reads neither exponents nor a typographic minus.
@@ -515,6 +521,16 @@ mod tests {
             inert("rmse fell by 3.4 %, which is good."),
             "rmse fell by 3.4 %, which is good."
         );
+    }
+
+    #[test]
+    fn a_diagram_gets_plain_words() {
+        assert_eq!(diagram_word("v3"), "v3");
+        assert_eq!(diagram_word("a\"] #quot; `x`"), "a    quot   x");
+        assert_eq!(diagram_word("<!--"), "--");
+        assert_eq!(diagram_word("\""), "unnamed");
+        assert_eq!(plain_number(-0.000_1, 2), "0.00");
+        assert_eq!(plain_number(1e12, 0), "1000000000000");
     }
 
     #[test]

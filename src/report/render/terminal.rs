@@ -9,8 +9,8 @@ use super::{Render, lines};
 
 /// Rows of a table; the HTML report shows more.
 const MAX_ROWS: usize = 20;
-/// A column that is cut keeps at least so many cells.
-const MIN_COLUMN: usize = 8;
+/// A column of words keeps at least so many cells, if it has words that long.
+const MIN_WORDS: usize = 12;
 /// Sections up to this priority are shown whole, those behind it as their summary line.
 const MAX_PRIORITY: u8 = 30;
 
@@ -164,76 +164,81 @@ impl Writer {
             let fill = " ".repeat(widest_value.saturating_sub(bare_value.width()));
             let remark = bare_line(&figure.remark);
             let room = self.width.saturating_sub(widest + widest_value + 4);
-            let remark = self.paint(&cut(&remark, room), "2");
+            let remark = self.paint(&cut_to(&remark, room), "2");
             self.out
                 .push(format!("{label}  {value}{fill}  {remark}").trim_end().to_owned());
         }
     }
 
+    /// Numbers keep their width; words break into several lines where a table is too wide; when not even that is
+    /// enough, every row becomes lines of its own.
     fn table(&mut self, table: &Table, indent: usize) {
-        let n_columns = table.columns.len();
-        let heads: Vec<String> = table.columns.iter().map(|column| bare_line(&column.head)).collect();
-        let rows: Vec<(Vec<String>, &Vec<Inlines>)> = table
-            .rows
-            .iter()
-            .take(MAX_ROWS)
-            .map(|row| (row.iter().map(|cell| bare_line(cell)).collect(), row))
-            .collect();
-        let mut widths: Vec<usize> = (0..n_columns)
-            .map(|column| {
-                let cells = rows.iter().filter_map(|(bare, _)| bare.get(column));
-                cells
-                    .chain([&heads[column]])
-                    .map(|cell| cell.width())
-                    .max()
-                    .unwrap_or(0)
-            })
-            .collect();
-        // Too wide: the widest column gives way, one cell at a time; a number stands at the start of its cell.
-        let room = self.width.saturating_sub(indent + 2 * n_columns.saturating_sub(1));
-        while widths.iter().sum::<usize>() > room {
-            let widest = (0..n_columns)
-                .filter(|column| widths[*column] > MIN_COLUMN)
-                .max_by_key(|column| widths[*column]);
-            let Some(widest) = widest else { break };
-            widths[widest] -= 1;
-        }
-        let head: Vec<String> = (0..n_columns)
-            .map(|column| {
-                pad(
-                    &cut(&heads[column], widths[column]),
-                    widths[column],
-                    table.columns[column].numeric,
-                )
-            })
-            .collect();
-        let head = self.cut_line(&format!("{:indent$}{}", "", head.join("  ")));
-        let head = self.paint(head.trim_end(), "2");
-        self.out.push(head);
-        for (bare, row) in &rows {
-            let cells: Vec<String> = (0..n_columns)
-                .map(|column| {
-                    let (Some(bare), Some(cell)) = (bare.get(column), row.get(column)) else {
-                        return " ".repeat(widths[column]);
-                    };
-                    let numeric = table.columns[column].numeric;
-                    if self.color && bare.width() <= widths[column] {
-                        let fill = " ".repeat(widths[column] - bare.width());
-                        let painted = self.line(cell);
-                        if numeric { fill + &painted } else { painted + &fill }
-                    } else {
-                        pad(&cut(bare, widths[column]), widths[column], numeric)
+        let rows = &table.rows[..table.rows.len().min(MAX_ROWS)];
+        let room = self.width.saturating_sub(indent);
+        match widths(table, rows, room) {
+            Some(widths) => {
+                let heads: Vec<Inlines> = table
+                    .columns
+                    .iter()
+                    .map(|column| vec![Inline::Quiet(bare_line(&column.head))])
+                    .collect();
+                self.row(table, &heads, &widths, indent);
+                for row in rows {
+                    self.row(table, row, &widths, indent);
+                }
+            }
+            None => {
+                for (index, row) in rows.iter().enumerate() {
+                    if index > 0 {
+                        self.gap();
                     }
-                })
-                .collect();
-            let text = format!("{:indent$}{}", "", cells.join("  "));
-            let text = self.cut_line(text.trim_end());
-            self.out.push(text);
+                    self.stacked(table, row, indent);
+                }
+            }
         }
         if table.rows.len() > MAX_ROWS {
             let more = format::n_of(table.rows.len() - MAX_ROWS, "more row", "more rows");
             let text = self.paint(&format!("{:indent$}and {more} in the HTML report", ""), "2");
             self.out.push(text);
+        }
+    }
+
+    fn row(&mut self, table: &Table, row: &[Inlines], widths: &[usize], indent: usize) {
+        let cells: Vec<Vec<String>> = row
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| self.wrapped_to(cell, *width))
+            .collect();
+        let height = cells.iter().map(Vec::len).max().unwrap_or(0);
+        for index in 0..height {
+            let parts: Vec<String> = cells
+                .iter()
+                .zip(widths)
+                .zip(&table.columns)
+                .map(|((lines, width), column)| {
+                    let text = lines.get(index).map_or("", String::as_str);
+                    let fill = " ".repeat(width.saturating_sub(visible_width(text)));
+                    if column.numeric {
+                        fill + text
+                    } else {
+                        text.to_owned() + &fill
+                    }
+                })
+                .collect();
+            let text = format!("{:indent$}{}", "", parts.join("  "));
+            self.out.push(text.trim_end().to_owned());
+        }
+    }
+
+    fn stacked(&mut self, table: &Table, row: &[Inlines], indent: usize) {
+        for (index, (cell, column)) in row.iter().zip(&table.columns).enumerate() {
+            let mut pieces = Vec::new();
+            if index > 0 {
+                pieces.push(Inline::Quiet(format!("{}: ", bare_line(&column.head))));
+            }
+            pieces.extend(cell.iter().cloned());
+            let lines = self.wrapped(&pieces, indent + if index > 0 { 2 } else { 0 }, 2);
+            self.out.extend(lines);
         }
     }
 
@@ -287,42 +292,20 @@ impl Writer {
             .collect()
     }
 
-    /// A line cut to the width; colors end where it is cut.
     fn cut_line(&self, text: &str) -> String {
-        let mut in_sequence = false;
-        // Every character with its width; those of our color sequences have none.
-        let chars: Vec<(char, usize)> = text
-            .chars()
-            .map(|c| {
-                if in_sequence || c == '\u{1b}' {
-                    in_sequence = c != 'm';
-                    (c, 0)
-                } else {
-                    (c, c.width().unwrap_or(0))
-                }
-            })
-            .collect();
-        if chars.iter().map(|(_, width)| width).sum::<usize>() <= self.width {
-            return text.to_owned();
-        }
-        let mut used = 0;
-        let mut shown: String = chars
-            .iter()
-            .take_while(|(_, width)| {
-                used += width;
-                used < self.width
-            })
-            .map(|(c, _)| c)
-            .collect();
-        shown.push('…');
-        if text.contains('\u{1b}') {
-            shown.push_str("\u{1b}[0m");
-        }
-        shown
+        cut_to(text, self.width)
     }
 
     /// Lines broken at blanks; the second and later ones are indented by `hang` more.
     fn wrapped(&self, pieces: &[Inline], indent: usize, hang: usize) -> Vec<String> {
+        self.broken(pieces, self.width, indent, hang)
+    }
+
+    fn wrapped_to(&self, pieces: &[Inline], width: usize) -> Vec<String> {
+        self.broken(pieces, width, 0, 0)
+    }
+
+    fn broken(&self, pieces: &[Inline], width: usize, indent: usize, hang: usize) -> Vec<String> {
         // A word is what stands between blanks, even when it is made of several pieces.
         let mut words: Vec<(String, usize)> = vec![(String::new(), 0)];
         for piece in pieces {
@@ -341,8 +324,8 @@ impl Writer {
         let mut current = " ".repeat(indent);
         let mut used = indent;
         let mut is_empty = true;
-        for (word, width) in words.iter().filter(|(_, width)| *width > 0) {
-            if !is_empty && used + 1 + width > self.width {
+        for (word, word_width) in words.iter().filter(|(_, width)| *width > 0) {
+            if !is_empty && used + 1 + word_width > width {
                 lines.push(std::mem::replace(&mut current, " ".repeat(indent + hang)));
                 used = indent + hang;
             } else if !is_empty {
@@ -350,12 +333,112 @@ impl Writer {
                 used += 1;
             }
             current.push_str(word);
-            used += width;
+            used += word_width;
             is_empty = false;
         }
         lines.push(current);
-        lines.iter().map(|text| self.cut_line(text)).collect()
+        lines.iter().map(|text| cut_to(text, width)).collect()
     }
+}
+
+/// The widths of the columns that fit into `room`, unless a number would have to be cut.
+fn widths(table: &Table, rows: &[Vec<Inlines>], room: usize) -> Option<Vec<usize>> {
+    let n_columns = table.columns.len();
+    let gaps = 2 * n_columns.saturating_sub(1);
+    let widest = |column: usize, measure: fn(&[Inline]) -> usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| measure(cell));
+        cells.max().unwrap_or(0)
+    };
+    let head = |column: usize| longest_word(&table.columns[column].head);
+    let mut widths: Vec<usize> = (0..n_columns)
+        .map(|column| {
+            let whole = bare_line(&table.columns[column].head).width();
+            widest(column, |cell| bare_line(cell).width()).max(whole)
+        })
+        .collect();
+    // What breaks first where it is too wide: heads, then words and remarks, then a number and its percentage.
+    let content = |column: usize| widest(column, |cell| bare_line(cell).width());
+    let words = |column: usize| {
+        if table.columns[column].numeric {
+            widest(column, number_width)
+        } else {
+            widest(column, longest_word).min(MIN_WORDS)
+        }
+    };
+    let parts = |column: usize| widest(column, longest_word).min(words(column));
+    let floors: [&dyn Fn(usize) -> usize; 3] = [&content, &words, &parts];
+    for floor in floors {
+        let floors: Vec<usize> = (0..n_columns).map(|column| floor(column).max(head(column))).collect();
+        while widths.iter().sum::<usize>() + gaps > room {
+            let widest = (0..n_columns)
+                .filter(|column| widths[*column] > floors[*column])
+                .max_by_key(|column| widths[*column]);
+            let Some(widest) = widest else { break };
+            widths[widest] -= 1;
+        }
+    }
+    (widths.iter().sum::<usize>() + gaps <= room).then_some(widths)
+}
+
+fn longest_word(pieces: &[Inline]) -> usize {
+    bare_line(pieces)
+        .split(' ')
+        .map(UnicodeWidthStr::width)
+        .max()
+        .unwrap_or(0)
+}
+
+/// The width of a cell without its remarks.
+fn number_width(pieces: &[Inline]) -> usize {
+    let numbers: String = pieces
+        .iter()
+        .map(|piece| match piece {
+            Inline::Quiet(_) => String::new(),
+            piece => bare(piece).0,
+        })
+        .collect();
+    numbers.trim_end().width()
+}
+
+fn visible_width(text: &str) -> usize {
+    measured(text).iter().map(|(_, width)| width).sum()
+}
+
+/// Every character with its width; those of our color sequences have none.
+fn measured(text: &str) -> Vec<(char, usize)> {
+    let mut in_sequence = false;
+    text.chars()
+        .map(|c| {
+            if in_sequence || c == '\u{1b}' {
+                in_sequence = c != 'm';
+                (c, 0)
+            } else {
+                (c, c.width().unwrap_or(0))
+            }
+        })
+        .collect()
+}
+
+/// A line cut to a width; colors end where it is cut.
+fn cut_to(text: &str, width: usize) -> String {
+    let chars = measured(text);
+    if chars.iter().map(|(_, width)| width).sum::<usize>() <= width {
+        return text.to_owned();
+    }
+    let mut used = 0;
+    let mut shown: String = chars
+        .iter()
+        .take_while(|(_, next)| {
+            used += next;
+            used < width
+        })
+        .map(|(c, _)| c)
+        .collect();
+    shown.push('…');
+    if text.contains('\u{1b}') {
+        shown.push_str("\u{1b}[0m");
+    }
+    shown
 }
 
 /// The text of a line as it is shown, without color.
@@ -404,24 +487,6 @@ fn matrix(labels: &[String], counts: &[Vec<u64>]) -> Table {
         })
         .collect();
     Table { columns, rows }
-}
-
-fn cut(text: &str, width: usize) -> String {
-    if text.width() <= width {
-        return text.to_owned();
-    }
-    let mut shown = String::new();
-    let mut used = 0;
-    for c in text.chars() {
-        let next = c.width().unwrap_or(0);
-        if used + next + 1 > width {
-            break;
-        }
-        used += next;
-        shown.push(c);
-    }
-    shown.push('…');
-    shown
 }
 
 fn pad(text: &str, width: usize, right: bool) -> String {

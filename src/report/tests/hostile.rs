@@ -369,9 +369,9 @@ fn assert_no_mentions(markdown: &str) {
 
 #[test]
 fn the_nasty_corpus_is_inert() {
-    // Between them these two have every kind of place; each start puts every text into another one.
+    // Between them these two have every kind of place, each several times; a start puts every text into another one.
     for facts in [fixtures::worse(), fixtures::first()] {
-        for start in 0..NASTY.len() {
+        for start in (0..NASTY.len()).step_by(5) {
             let mut index = start;
             let hostile = poisoned(facts.clone(), || {
                 index += 1;

@@ -229,7 +229,7 @@ fn assert_well_formed(markdown: &str) {
 fn a_terminal_line_fits_its_width() {
     use unicode_width::UnicodeWidthStr;
     for (_, facts) in fixtures::all() {
-        for width in [40, 60, 100] {
+        for width in [40, 60, 80, 100] {
             let shown = Terminal {
                 width,
                 color: false,
@@ -237,8 +237,23 @@ fn a_terminal_line_fits_its_width() {
             }
             .render(&sections(&facts, None));
             for line in shown.lines() {
-                assert!(line.width() <= width, "{line}");
+                assert!(line.width() <= width, "{line}\n{shown}");
             }
+        }
+    }
+}
+
+#[test]
+fn a_narrow_terminal_never_cuts_a_number() {
+    for width in (40..130).step_by(5) {
+        let shown = Terminal {
+            width,
+            color: false,
+            full: false,
+        }
+        .render(&sections(&fixtures::inconclusive(), None));
+        for number in ["0.4121", "0.4163", "+0.0042", "(+1.0\u{a0}%)", "−0.0042", "0.0126"] {
+            assert!(shown.contains(number), "{number} at {width}\n{shown}");
         }
     }
 }
