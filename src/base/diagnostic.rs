@@ -153,16 +153,20 @@ impl Diagnostics {
     /// Gives every diagnostic without a file this file's name and the line of `text` at its span; sorts by place.
     pub fn locate(&mut self, file: &str, text: &str) {
         let name: Arc<str> = file.into();
+        // A byte order mark has no column of its own.
+        let lines: Vec<&str> = text.strip_prefix('\u{feff}').unwrap_or(text).lines().collect();
         for diagnostic in self.0.iter_mut().filter(|d| d.file.is_none()) {
             diagnostic.file = Some(Arc::clone(&name));
             if let (None, Some(span)) = (&diagnostic.snippet, diagnostic.span) {
-                let line = text
-                    .lines()
-                    .nth(span.line.saturating_sub(1) as usize)
-                    .unwrap_or_default();
+                let line = lines.get(span.line.saturating_sub(1) as usize).unwrap_or(&"");
                 *diagnostic = diagnostic.clone().snippet(line);
             }
         }
+        self.sort();
+    }
+
+    /// By place; what has none comes first. What is at the same place keeps its order.
+    pub fn sort(&mut self) {
         self.0.sort_by_key(|d| d.span.map_or((0, 0), |s| (s.line, s.column)));
     }
 }
@@ -194,12 +198,35 @@ impl fmt::Display for Diagnostics {
 /// The known name nearest to what was written, if it is near enough to be a slip.
 pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = written.to_lowercase();
+    let length = lower.chars().count();
     known
         .into_iter()
-        .map(|name| (strsim::damerau_levenshtein(&lower, name), name))
-        .filter(|(distance, name)| *distance <= (name.chars().count().max(lower.chars().count()) / 3).max(1))
+        .filter_map(|name| {
+            let known_length = name.chars().count();
+            let near = (known_length.max(length) / 3).max(1);
+            // The difference in length is a lower bound; a text of any size is told apart without a table for it.
+            if known_length.abs_diff(length) > near {
+                return None;
+            }
+            let distance = strsim::damerau_levenshtein(&lower, name);
+            (distance <= near).then_some((distance, name))
+        })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
+}
+
+/// What somebody wrote, as a message shows it: on one line and at most 64 characters.
+pub fn shortened(written: &str) -> String {
+    let mut shown: String = written
+        .chars()
+        .take(65)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    if let Some((cut, _)) = shown.char_indices().nth(64) {
+        shown.truncate(cut);
+        shown.push('…');
+    }
+    shown
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ mod settings;
 mod task;
 mod time;
 
-pub use diagnostic::{Diagnostic, Diagnostics, Severity, nearest};
+pub use diagnostic::{Diagnostic, Diagnostics, Severity, nearest, shortened};
 pub use digest::Digest;
 pub use names::{Alias, ModelName, NameError, VersionNumber};
 pub use node::{Entry, Fields, Node, Span, Value};

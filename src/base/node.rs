@@ -1,6 +1,6 @@
 //! A tree of what was written, where every value and key knows its place, and a reader that collects every problem.
 
-use super::{Diagnostic, Diagnostics, nearest};
+use super::{Diagnostic, Diagnostics, nearest, shortened};
 
 /// A place in a text file: line and column from 1, columns in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -63,7 +63,12 @@ impl Node {
     }
 
     fn wrong(&self, what: &str, wanted: &str) -> Diagnostic {
-        Diagnostic::error("wrong-type", format!("`{what}` must be {wanted}, not {}", self.kind())).at(self.span)
+        let problem =
+            Diagnostic::error("wrong-type", format!("`{what}` must be {wanted}, not {}", self.kind())).at(self.span);
+        match self.value {
+            Value::Bool(_) if wanted == "a text" => problem.help("put it in quotes"),
+            _ => problem,
+        }
     }
 
     /// The text; a number counts as the text it was written as.
@@ -83,8 +88,11 @@ impl Node {
             Value::Number { value, .. } if value.is_finite() => Some(*value),
             Value::Number { text, .. } => {
                 problems.push(
-                    Diagnostic::error("not-finite", format!("`{what}` must be a finite number, not `{text}`"))
-                        .at(self.span),
+                    Diagnostic::error(
+                        "not-finite",
+                        format!("`{what}` must be a finite number, not `{}`", shortened(text)),
+                    )
+                    .at(self.span),
                 );
                 None
             }
@@ -130,7 +138,7 @@ impl Node {
         problems: &mut Diagnostics,
     ) -> Option<u64> {
         let value = self.number(what, problems)?;
-        if value.fract() == 0.0 && value >= 0.0 && value < 9_007_199_254_740_992.0 && range.contains(&(value as u64)) {
+        if value.fract() == 0.0 && (0.0..9_007_199_254_740_992.0).contains(&value) && range.contains(&(value as u64)) {
             return Some(value as u64);
         }
         let wanted = format!("a whole number between {} and {}", range.start(), range.end());
@@ -165,11 +173,18 @@ impl Node {
 
     /// One of a closed set of words.
     pub fn one_of<'w>(&self, what: &str, words: &[&'w str], problems: &mut Diagnostics) -> Option<&'w str> {
-        let written = self.text(what, problems)?;
+        let written = match self.value {
+            Value::Bool(value) => value.to_string(),
+            _ => self.text(what, problems)?,
+        };
         if let Some(word) = words.iter().find(|word| **word == written) {
             return Some(word);
         }
-        let mut problem = Diagnostic::error("unknown-value", format!("`{what}` can not be `{written}`")).at(self.span);
+        let mut problem = Diagnostic::error(
+            "unknown-value",
+            format!("`{what}` can not be `{}`", shortened(&written)),
+        )
+        .at(self.span);
         problem = match nearest(&written, words.iter().copied()) {
             Some(near) => problem.help(format!("did you mean `{near}`? The values are: {}", words.join(", "))),
             None => problem.help(format!("the values are: {}", words.join(", "))),
@@ -186,6 +201,7 @@ pub struct Fields<'n> {
     node: &'n Node,
     entries: &'n [Entry],
     known: Vec<&'static str>,
+    later: Vec<&'static str>,
 }
 
 impl<'n> Fields<'n> {
@@ -197,6 +213,7 @@ impl<'n> Fields<'n> {
             node,
             entries,
             known: Vec::new(),
+            later: Vec::new(),
         })
     }
 
@@ -223,21 +240,27 @@ impl<'n> Fields<'n> {
 
     /// The value of a key that must be there.
     pub fn required(&mut self, key: &'static str, problems: &mut Diagnostics) -> Option<&'n Node> {
-        let found = self.optional(key);
+        let entry = self.entry(key);
+        let found = entry.map(|entry| &entry.node).filter(|node| node.value != Value::Null);
         if found.is_none() {
             let name = self.name(key);
-            problems.push(
-                Diagnostic::error("missing-key", format!("`{name}` is missing"))
+            problems.push(match entry {
+                Some(entry) => Diagnostic::error("missing-key", format!("`{name}` has no value"))
+                    .at(entry.key_span)
+                    .help(format!("write it after `{key}:`")),
+                None => Diagnostic::error("missing-key", format!("`{name}` is missing"))
                     .at(self.node.span)
                     .help(format!("add `{key}:` here")),
-            );
+            });
         }
         found
     }
 
-    /// A key of the documented surface that this version does not have yet.
-    pub fn later(&mut self, key: &'static str, problems: &mut Diagnostics) {
-        if let Some(entry) = self.entry(key) {
+    /// A key of the documented surface that this version does not have yet; says whether it is there.
+    pub fn later(&mut self, key: &'static str, problems: &mut Diagnostics) -> bool {
+        self.later.push(key);
+        let found = self.entries.iter().find(|entry| entry.key == key);
+        if let Some(entry) = found {
             let name = self.name(key);
             problems.push(
                 Diagnostic::error("not-available-yet", format!("`{name}` is not available yet"))
@@ -245,16 +268,14 @@ impl<'n> Fields<'n> {
                     .help("remove it; a later version brings it"),
             );
         }
+        found.is_some()
     }
 
     /// Reports every key that nobody asked for.
     pub fn finish(self, problems: &mut Diagnostics) {
-        for entry in self
-            .entries
-            .iter()
-            .filter(|entry| !self.known.contains(&entry.key.as_str()))
-        {
-            let shown: String = entry.key.chars().take(64).collect();
+        let known = |key: &str| self.known.contains(&key) || self.later.contains(&key);
+        for entry in self.entries.iter().filter(|entry| !known(&entry.key)) {
+            let shown = shortened(&entry.key);
             let problem =
                 Diagnostic::error("unknown-key", format!("unknown key `{shown}`{}", self.inside())).at(entry.key_span);
             problems.push(match nearest(&entry.key, self.known.iter().copied()) {

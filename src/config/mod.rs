@@ -1,5 +1,24 @@
 //! `mlops.yaml`: text → spanned tree → checked [`Project`], every problem in one pass. Pure; reads no file.
 
+mod check;
+mod data;
+mod gates;
+mod key;
+mod metrics;
+mod parse;
 mod project;
+mod scalar;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod train;
+mod tree;
+mod values;
 
-pub use project::{Approval, CommandGate, EvaluateSettings, GateSettings, Project, PromoteSettings, TrainSettings};
+pub use check::{Checked, check};
+pub use key::training_key;
+#[cfg(test)]
+pub use parse::parse;
+pub use parse::{MAX_BYTES, decode};
+pub use project::{Approval, Project, PromoteSettings};
+pub use schema::{estimator_table, reference_table, schema};

@@ -1,1 +1,11 @@
 //! Runs the repository's own commands: scrubbed environment, deadline, whole process tree under control.
+
+mod environment;
+mod run;
+mod text;
+mod tree;
+
+pub use environment::scrubbed_env;
+pub use run::{Exit, Task, run, shield, stop_all};
+pub use text::{Tail, neutralise};
+pub use tree::become_subreaper;

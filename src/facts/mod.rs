@@ -1,5 +1,9 @@
 //! Everything a run learned: the waist between doing and showing. Saved as `mlops-facts.json`.
 
+mod file;
+
+pub use file::FactsError;
+
 use serde::{Deserialize, Serialize};
 
 use crate::base::{Digest, Task, Timestamp, Verdict, VersionNumber};
@@ -139,6 +143,8 @@ pub struct TrainingFacts {
     pub reused_from: Option<String>,
     /// Constant columns dropped, iterations used up …
     pub notes: Vec<String>,
+    /// Encoded column → how much it matters, the most important first, at most ten.
+    pub importance: Vec<(String, f64)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

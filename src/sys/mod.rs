@@ -1,1 +1,15 @@
 //! The only door to files, clocks and (later) the network. What others get is values.
+
+mod clock;
+mod error;
+mod glob;
+mod read;
+mod write;
+
+pub use clock::{Stopwatch, now};
+pub use error::FileError;
+pub use glob::glob;
+pub use read::{FileKind, kind, list, open, read, read_beneath, read_text};
+#[cfg(test)]
+pub use write::die_after;
+pub use write::{create_dir, create_exclusive, is_temp, remove_dir, remove_stale_temps, sync_dir, write_atomic};

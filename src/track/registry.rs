@@ -20,6 +20,16 @@ pub enum RegistryError {
     },
     #[error("the registry's `{file}` is damaged: {why}")]
     Damaged { file: String, why: String },
+    #[error("{model} {number} has no file `{file}`")]
+    NoFile {
+        model: ModelName,
+        number: VersionNumber,
+        file: String,
+    },
+    #[error("`{what}` can not be kept in the registry: {why}")]
+    Refused { what: String, why: String },
+    #[error("the registry has format {found}, and this program knows {known}: use a newer one")]
+    Newer { found: u64, known: u64 },
     #[error("the registry is out of reach: could not {action}")]
     Unavailable {
         action: String,
@@ -57,6 +67,67 @@ pub struct NewVersion {
     pub metadata: serde_json::Value,
     pub actor: String,
     pub at: Timestamp,
+}
+
+impl NewVersion {
+    /// The digest of each file.
+    pub fn file_digests(&self) -> BTreeMap<String, Digest> {
+        self.files
+            .iter()
+            .map(|(name, content)| (name.clone(), Digest::of(content)))
+            .collect()
+    }
+
+    /// What every registry refuses: no files, names that are not plain, metadata that would not come back as it is.
+    pub fn check(&self) -> Result<(), RegistryError> {
+        let refuse = |what: &str, why: &str| {
+            Err(RegistryError::Refused {
+                what: what.chars().take(200).collect(),
+                why: why.to_owned(),
+            })
+        };
+        if self.files.is_empty() {
+            return refuse("a version", "it has no files");
+        }
+        for name in self.files.keys() {
+            let is_plain = !name.is_empty()
+                && name.len() <= 255
+                && !matches!(name.as_str(), "." | "..")
+                && !name.chars().any(|c| c.is_control() || matches!(c, '/' | '\\'));
+            if !is_plain {
+                return refuse(
+                    name,
+                    "a file name has 1 to 255 bytes, no directory and no control characters",
+                );
+            }
+        }
+        if nests_deeper_than(&self.metadata, MAX_METADATA_DEPTH) {
+            return refuse("metadata", "it nests deeper than 64 levels");
+        }
+        Ok(())
+    }
+}
+
+/// Well below the 128 levels that readers of JSON agree on.
+const MAX_METADATA_DEPTH: usize = 64;
+
+fn nests_deeper_than(value: &serde_json::Value, levels: usize) -> bool {
+    match value {
+        serde_json::Value::Array(items) => levels == 0 || items.iter().any(|item| nests_deeper_than(item, levels - 1)),
+        serde_json::Value::Object(fields) => {
+            levels == 0 || fields.values().any(|item| nests_deeper_than(item, levels - 1))
+        }
+        _ => false,
+    }
+}
+
+/// The digest of a version: that of its files' names and contents, whoever keeps it.
+pub fn content_digest(files: &BTreeMap<String, Digest>) -> Digest {
+    let parts: Vec<[String; 2]> = files
+        .iter()
+        .map(|(name, digest)| [name.clone(), digest.to_string()])
+        .collect();
+    Digest::of_parts(parts.iter().flatten().map(String::as_bytes))
 }
 
 /// A version as the registry has it.

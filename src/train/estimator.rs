@@ -6,6 +6,9 @@ use ndarray::{Array1, Array2};
 
 use crate::base::{Kind, Task};
 
+use super::core::Core;
+use super::estimators::{elastic_net, lasso, linear, logistic, random_forest, ridge};
+
 /// A fitted model's numbers, ready for an estimator: no NaN, no text.
 #[derive(Debug, Clone)]
 pub struct Dataset {
@@ -35,13 +38,44 @@ pub enum FitError {
     NotConverged { estimator: &'static str, why: String },
 }
 
+/// What fitting gives: the numbers of the model, and what its owner should know.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fitted {
+    pub core: Core,
+    pub notes: Vec<String>,
+}
+
+/// How the preprocessing prepares numbers for an estimator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scaling {
+    /// Mean 0 and standard deviation 1 on the training rows: penalties and gradients then weigh columns alike.
+    Standardize,
+    /// As they are: trees only compare.
+    Keep,
+}
+
 /// An estimator whose parameters are checked. Named and scaled as in scikit-learn.
 pub trait Estimator: Debug + Send + Sync {
     fn name(&self) -> &'static str;
     fn tasks(&self) -> &'static [Task];
     /// Parameter → value as it will be used, defaults included, in the order of the reference.
     fn params(&self) -> Vec<(&'static str, String)>;
+    fn scaling(&self) -> Scaling;
+
+    /// Fits the training matrix: at least one row and one column, finite, of magnitudes up to
+    /// [`MAX_MAGNITUDE`](super::preprocess::MAX_MAGNITUDE); two or more classes, each with a row.
+    ///
+    /// The same data and seed give the same bytes. The core has one output for a regression and for two classes
+    /// (the second one's), and one output a class for more.
+    fn fit(&self, data: &Dataset, seed: u64) -> Result<Fitted, FitError>;
 }
 
 /// Every built-in estimator.
-pub const ESTIMATORS: &[Kind<dyn Estimator>] = &[];
+pub const ESTIMATORS: &[Kind<dyn Estimator>] = &[
+    linear::KIND,
+    ridge::KIND,
+    lasso::KIND,
+    elastic_net::KIND,
+    logistic::KIND,
+    random_forest::KIND,
+];

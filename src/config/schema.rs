@@ -1,0 +1,503 @@
+//! The JSON Schema of `mlops.yaml` for editors, and the reference table that is made of it. Pure.
+
+use std::fmt::Write as _;
+
+use serde_json::{Map, Value, json};
+
+use crate::base::Kind;
+use crate::train::{ESTIMATORS, Estimator};
+
+use super::data::{MAX_SEED, SEED, TASKS, TEST, TYPES};
+use super::gates::{SLICE_REGRESSION, SLICE_ROWS, TIMEOUT};
+use super::values::{shown_duration, shown_share};
+use crate::evaluate::METRICS;
+
+/// JSON Schema (draft 7, which every editor reads) of the surface that is there now.
+pub fn schema() -> Value {
+    schema_with(ESTIMATORS)
+}
+
+/// Every key, its values, its default and its meaning as a Markdown table, made of [`schema`].
+pub fn reference_table() -> String {
+    reference_table_with(ESTIMATORS)
+}
+
+pub fn schema_with(estimators: &[Kind<dyn Estimator>]) -> Value {
+    let mut root = mapping(
+        "",
+        json!({
+            "model": {
+                "description": "The model's name in the registry.",
+                "title": "a name of letters, digits, `-`, `_`, `.`",
+                "type": "string",
+                "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$",
+            },
+            "environment": {
+                "description": "Where lint, tests and your own steps run.",
+                "enum": ["none"],
+                "default": "none",
+            },
+            "data": data(),
+            "train": train(estimators),
+            "evaluate": evaluate(),
+            "gates": gates(),
+            "registry": {
+                "description": "Where model versions are kept; `auto` is the repository itself.",
+                "enum": ["auto", "embedded"],
+                "default": "auto",
+            },
+            "promote": mapping("What happens to a version that passes every gate.", json!({
+                "to": {
+                    "description": "The alias that moves.",
+                    "title": "a name other than `candidate`",
+                    "type": "string",
+                    "default": "production",
+                },
+                "approval": {
+                    "description": "Who lets it move: a maintainer's comment, the GitHub environment's reviewers, or nobody.",
+                    "enum": ["comment", "environment", "auto"],
+                    "default": "comment",
+                },
+            }), &[]),
+        }),
+        &["model", "data", "train"],
+    );
+    let mut whole = Map::new();
+    whole.insert("$schema".to_owned(), "http://json-schema.org/draft-07/schema#".into());
+    whole.insert("title".to_owned(), "mlops.yaml".into());
+    if let Value::Object(root) = &mut root {
+        root.remove("description");
+        whole.append(root);
+    }
+    Value::Object(whole)
+}
+
+/// A mapping that knows its keys.
+fn mapping(description: &str, properties: Value, required: &[&str]) -> Value {
+    let mut schema = json!({"description": description, "type": "object", "additionalProperties": false});
+    if !required.is_empty() {
+        schema["required"] = required.into();
+    }
+    schema["properties"] = properties;
+    schema
+}
+
+fn percent() -> Value {
+    json!({"title": "a share such as `5%`", "type": "string", "pattern": "^[0-9]+(\\.[0-9]*)? *%$"})
+}
+
+fn share_or_percent() -> Value {
+    json!([percent(), {"title": "a number from 0 to 1", "type": "number", "minimum": 0, "maximum": 1}])
+}
+
+fn margin() -> Value {
+    json!([
+        percent(),
+        {"title": "a number in the metric's unit", "type": "number", "minimum": 0},
+        {
+            "title": "both, the greater counts: `{relative: 1%, absolute: 0.5}`",
+            "type": "object",
+            "additionalProperties": false,
+            "minProperties": 1,
+            "properties": {
+                "relative": {"description": "As a share of production's value.", "anyOf": share_or_percent()},
+                "absolute": {"description": "In the metric's unit.", "type": "number", "minimum": 0},
+            },
+        },
+    ])
+}
+
+fn duration(description: &str) -> Value {
+    json!({
+        "description": description,
+        "title": "a duration such as `90s`, `10m`, `1h30m`",
+        "type": "string",
+        "pattern": "^(?=.)([0-9]+h)?([0-9]+m)?([0-9]+s)?$",
+    })
+}
+
+fn column(description: &str) -> Value {
+    json!({"description": description, "title": "a column", "type": ["string", "number"]})
+}
+
+fn data() -> Value {
+    let bound = |description: &str| {
+        json!({
+            "description": description, "title": "a whole number", "type": "integer", "minimum": 0,
+            "$comment": "no limit",
+        })
+    };
+    let or_default = |mut schema: Value, comment: &str| {
+        schema["$comment"] = comment.into();
+        schema
+    };
+    let contract_column = json!({
+        "description": "What one column must be; nothing after its name: it must be there.",
+        "type": ["object", "null"],
+        "additionalProperties": false,
+        "properties": {
+            "type": {"description": "What it holds; read as such.", "enum": TYPES, "$comment": "inferred"},
+            "range": {
+                "description": "The least and the greatest value, both allowed.",
+                "title": "two numbers, `[10, 60]`",
+                "type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2,
+                "$comment": "no limit",
+            },
+            "nulls": {
+                "description": "The greatest share of missing values.", "anyOf": share_or_percent(),
+                "$comment": "no limit",
+            },
+            "one_of": {
+                "description": "The allowed values.", "title": "a list of values", "type": "array",
+                "items": {"type": ["string", "number", "boolean"]}, "minItems": 1, "$comment": "any",
+            },
+            "unique": {"description": "No value twice.", "type": "boolean", "default": false},
+        },
+    });
+    let split = mapping(
+        "Which rows are held out to judge the model.",
+        json!({
+            "test": {
+                "description": "How much is held out; with `column` alone, its value that marks the held-out rows.",
+                "title": "a share such as `0.2` or `20%`, or a number of rows",
+                "type": ["number", "string"],
+                "default": TEST,
+            },
+            "seed": {"description": "Fixes which rows are drawn.", "type": "integer", "minimum": 0, "maximum": MAX_SEED, "default": SEED},
+            "stratify": or_default(column("Every value of this column is in both parts in its own share."), "none"),
+            "group": or_default(column("No value of this column is in both parts."), "none"),
+            "by": {"description": "`time`: the last values of `column` are held out.", "enum": ["time"], "$comment": "at random"},
+            "column": or_default(column("The column with the time, or the one that marks the held-out rows."), "none"),
+        }),
+        &[],
+    );
+    let mut split = split;
+    split["$comment"] = "20 % of the rows, stratified by the target for classes".into();
+    let mut contract = mapping(
+        "What data must be like; nothing trains on data that breaks it.",
+        json!({
+            "rows": mapping("How many rows there must be.", json!({
+                "min": bound("The least number of rows."), "max": bound("The greatest number of rows."),
+            }), &[]),
+            "columns": {
+                "description": "Column names and what each must be.",
+                "type": "object",
+                "additionalProperties": contract_column,
+            },
+        }),
+        &[],
+    );
+    contract["$comment"] = "none".into();
+    mapping(
+        "What the model learns from.",
+        json!({
+            "source": {
+                "description": "The data, relative to the repository's root.",
+                "title": "a path or glob", "type": "string", "minLength": 1,
+            },
+            "target": column("The column to predict."),
+            "task": {"description": "What is predicted.", "enum": TASKS, "$comment": "inferred from the target"},
+            "exclude": {
+                "description": "Columns that are not features.", "title": "a list of columns",
+                "type": "array", "items": {"type": ["string", "number"]}, "default": [],
+            },
+            "split": split,
+            "contract": contract,
+        }),
+        &["source", "target"],
+    )
+}
+
+fn train(estimators: &[Kind<dyn Estimator>]) -> Value {
+    let names: Vec<&str> = estimators.iter().map(|kind| kind.name).collect();
+    let mut schema = mapping(
+        "What learns.",
+        json!({
+            "estimator": {"description": "A built-in estimator.", "enum": names},
+            "seed": {"description": "Fixes what training draws at random.", "type": "integer", "minimum": 0, "maximum": MAX_SEED, "default": SEED},
+            "params": {
+                "description": "The estimator's own settings, named as in scikit-learn.",
+                "type": ["object", "null"], "default": {},
+            },
+        }),
+        &["estimator"],
+    );
+    let of_each: Vec<Value> = estimators
+        .iter()
+        .map(|kind| {
+            let mut params = (kind.schema)();
+            params["type"] = json!(["object", "null"]);
+            params["additionalProperties"] = false.into();
+            for (_, param) in params["properties"].as_object_mut().into_iter().flatten() {
+                param["description"] = sentence(param["description"].as_str().unwrap_or_default()).into();
+            }
+            json!({
+                "if": {"properties": {"estimator": {"const": kind.name}}, "required": ["estimator"]},
+                "then": {"properties": {"params": params}},
+            })
+        })
+        .collect();
+    if !of_each.is_empty() {
+        schema["allOf"] = of_each.into();
+    }
+    schema
+}
+
+/// The estimators as a Markdown table.
+pub fn estimator_table() -> String {
+    let mut out = String::from("| `train.estimator` | what it is |\n|---|---|\n");
+    for kind in ESTIMATORS {
+        // Writing to a string can not fail.
+        let _ = writeln!(out, "| `{}` | {} |", kind.name, sentence(kind.summary));
+    }
+    out
+}
+
+/// A remark as a sentence, like every other description.
+fn sentence(remark: &str) -> String {
+    let mut characters = remark.chars();
+    let first = characters.next().map(char::to_uppercase).into_iter().flatten();
+    first.chain(characters).chain(['.']).collect()
+}
+
+fn metric_names() -> Vec<&'static str> {
+    METRICS.iter().map(|kind| kind.name).collect()
+}
+
+fn evaluate() -> Value {
+    mapping(
+        "How the model is judged.",
+        json!({
+            "metrics": {
+                "description": "The metrics to report. The verdict stands on the first one that a gate judges, else on the first one here.",
+                "title": "a list of metrics",
+                "type": "array", "items": {"enum": metric_names()}, "$comment": "those of the task",
+            },
+            "slices": {
+                "description": "Parts of the held-out rows that are looked at on their own.",
+                "title": "a list of columns and `{column: [edges]}`",
+                "type": "array",
+                "items": {"anyOf": [
+                    {"type": ["string", "number"]},
+                    {
+                        "type": "object", "minProperties": 1, "maxProperties": 1,
+                        "additionalProperties": {"type": "array", "items": {"type": "number"}, "minItems": 2},
+                    },
+                ]},
+                "default": [],
+            },
+        }),
+        &[],
+    )
+}
+
+fn gates() -> Value {
+    let command = |description: &str| {
+        let list = json!({"title": "a list of commands", "type": "array", "items": {"type": "string"}, "minItems": 1});
+        let mut timeout = duration("How long each command may take.");
+        timeout["default"] = shown_duration(TIMEOUT).into();
+        json!({
+            "description": description,
+            "anyOf": [
+                {"title": "a command", "type": "string"},
+                list,
+                {
+                    "title": "`{run: […], timeout: 10m}`",
+                    "type": "object", "additionalProperties": false, "required": ["run"],
+                    "properties": {
+                        "run": {"description": "The commands.", "anyOf": [{"title": "a command", "type": "string"}, list]},
+                        "timeout": timeout,
+                    },
+                },
+            ],
+            "$comment": "none",
+        })
+    };
+    let metric = json!({
+        "description": "What one metric must do; nothing after its name: the default margin.",
+        "type": ["object", "null"],
+        "additionalProperties": false,
+        "properties": {
+            "min": {"description": "The least value that passes.", "type": "number", "$comment": "no limit"},
+            "max": {"description": "The greatest value that passes.", "type": "number", "$comment": "no limit"},
+            "max_regression": {
+                "description": "How much worse than production, on the same rows, is still the same.",
+                "anyOf": margin(),
+                "$comment": "2 % for errors, 0.01 for scores",
+            },
+            "require": {"description": "`improvement`: as good as production is not enough.", "enum": ["improvement"], "$comment": "nothing more"},
+            "informational": {"description": "Shown, never judged.", "type": "boolean", "default": false},
+        },
+    });
+    let metrics: Map<String, Value> = metric_names()
+        .into_iter()
+        .map(|name| (name.to_owned(), metric.clone()))
+        .collect();
+    let mut slices = mapping(
+        "How the slices are judged.",
+        json!({
+            "max_regression": {
+                "description": "How much worse a slice may be.", "anyOf": margin(),
+                "default": shown_share(SLICE_REGRESSION),
+            },
+            "min_rows": {
+                "description": "Slices with fewer rows are shown, not judged.",
+                "type": "integer", "minimum": 2, "default": SLICE_ROWS,
+            },
+        }),
+        &[],
+    );
+    slices["$comment"] = "shown, not judged".into();
+    let mut train_time = duration("How long training may take.");
+    train_time["$comment"] = "no limit".into();
+    let mut budget = mapping(
+        "What the model may cost.",
+        json!({
+            "model_size": {
+                "description": "How large the model may be.",
+                "title": "a size such as `10MB`, `10MiB`, or bytes",
+                "type": ["string", "integer"],
+                "pattern": "^[0-9]+(\\.[0-9]*)? *([KkMmGg][Ii]?)?[Bb]?$",
+                "minimum": 1,
+                "$comment": "no limit",
+            },
+            "train_time": train_time,
+        }),
+        &[],
+    );
+    budget["$comment"] = "none".into();
+    budget["minProperties"] = 1.into();
+    mapping(
+        "What must hold before a model is published; each is a check of its own.",
+        json!({
+            "lint": command("Commands that check the code."),
+            "test": command("Commands that test the code."),
+            "metrics": {
+                "description": "Metrics and what each must do.",
+                "type": "object", "additionalProperties": false, "properties": metrics,
+                "$comment": "the first metric, with its default margin",
+            },
+            "slices": slices,
+            "budget": budget,
+            "on_inconclusive": {
+                "description": "What a comparison does that the rows can not decide.",
+                "enum": ["warn", "fail"], "default": "warn",
+            },
+        }),
+        &[],
+    )
+}
+
+pub fn reference_table_with(estimators: &[Kind<dyn Estimator>]) -> String {
+    let mut out = "| key | values | default | meaning |\n|---|---|---|---|\n".to_owned();
+    rows(&schema_with(estimators), "", &mut out);
+    out
+}
+
+/// One row for every key below `schema`, in order.
+fn rows(schema: &Value, path: &str, out: &mut String) {
+    let join = |key: &str| {
+        if path.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{path}.{key}")
+        }
+    };
+    let required: Vec<&str> = schema["required"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    // The metrics all have the same keys.
+    let metrics = path == "gates.metrics";
+    let properties = schema["properties"].as_object().into_iter().flatten();
+    for (key, inner) in properties.take(if metrics { 1 } else { usize::MAX }) {
+        let path = join(if metrics { "METRIC" } else { key });
+        row(&path, inner, required.contains(&key.as_str()), out);
+        rows(inner, &path, out);
+    }
+    if schema["additionalProperties"].is_object() {
+        let path = join("COLUMN");
+        row(&path, &schema["additionalProperties"], false, out);
+        rows(&schema["additionalProperties"], &path, out);
+    }
+    for alternative in schema["anyOf"].as_array().into_iter().flatten() {
+        rows(alternative, path, out);
+    }
+    for conditional in schema["allOf"].as_array().into_iter().flatten() {
+        let name = conditional["if"]["properties"]["estimator"]["const"]
+            .as_str()
+            .unwrap_or_default();
+        let params = &conditional["then"]["properties"]["params"];
+        for (key, inner) in params["properties"].as_object().into_iter().flatten() {
+            row(&format!("{path}.params.{key}` (`{name}`)"), inner, false, out);
+        }
+    }
+}
+
+fn row(path: &str, schema: &Value, required: bool, out: &mut String) {
+    let key = if path.ends_with(')') {
+        format!("`{path}")
+    } else {
+        format!("`{path}`")
+    };
+    let default = if required {
+        "required".to_owned()
+    } else {
+        match (&schema["default"], &schema["$comment"]) {
+            (Value::Null, Value::String(comment)) => comment.clone(),
+            (Value::Null, _) => String::new(),
+            (Value::String(text), _) => format!("`{text}`"),
+            (Value::Array(items), _) if items.is_empty() => "none".to_owned(),
+            (Value::Object(entries), _) if entries.is_empty() => "none".to_owned(),
+            (value, _) => format!("`{value}`"),
+        }
+    };
+    let meaning = schema["description"].as_str().unwrap_or_default();
+    let cells = [key, values(schema), default, meaning.to_owned()].map(|cell| cell.replace('|', "\\|"));
+    let _ = writeln!(out, "| {} |", cells.join(" | ")); // Writing to a string can not fail.
+}
+
+/// The values of a key in words.
+fn values(schema: &Value) -> String {
+    if let Some(title) = schema["title"].as_str() {
+        return title.to_owned();
+    }
+    if let Some(words) = schema["enum"].as_array() {
+        let words = words.iter().map(|word| {
+            word.as_str()
+                .map_or_else(|| format!("`{word}`"), |word| format!("`{word}`"))
+        });
+        return words.collect::<Vec<_>>().join(", ");
+    }
+    if let Some(alternatives) = schema["anyOf"].as_array().or_else(|| schema["oneOf"].as_array()) {
+        return alternatives.iter().map(values).collect::<Vec<_>>().join("; or ");
+    }
+    let limits = |one: &str| {
+        let number = |key: &str| schema[key].as_f64().filter(|limit| limit.abs() < 1e15);
+        let lower = number("minimum").map(|limit| format!("at least {limit}"));
+        let above = number("exclusiveMinimum").map(|limit| format!("above {limit}"));
+        let upper = number("maximum").map(|limit| format!("at most {limit}"));
+        let below = number("exclusiveMaximum").map(|limit| format!("below {limit}"));
+        let all: Vec<String> = [lower, above, upper, below].into_iter().flatten().collect();
+        if all.is_empty() {
+            one.to_owned()
+        } else {
+            format!("{one}, {}", all.join(", "))
+        }
+    };
+    let types: Vec<&str> = match &schema["type"] {
+        Value::Array(types) => types.iter().filter_map(Value::as_str).collect(),
+        one => one.as_str().into_iter().collect(),
+    };
+    let words = types.iter().filter(|one| **one != "null").map(|one| match *one {
+        "integer" => limits("a whole number"),
+        "number" => limits("a number"),
+        "boolean" => "`true`, `false`".to_owned(),
+        "array" => "a list".to_owned(),
+        "object" => "a mapping".to_owned(),
+        _ => "a text".to_owned(),
+    });
+    words.collect::<Vec<_>>().join(" or ")
+}

@@ -1,0 +1,269 @@
+//! The processes below this one: who they belong to, and how they end.
+//!
+//! A process that leaves its group and its parent is handed to this program, which has asked the kernel for that
+//! ([`become_subreaper`]), so everything that a command ever started is found below us in `/proc`. Tasks may run at the
+//! same time: a stray is a task's own if it is in its group or carries its mark in the environment; one that carries
+//! nobody's is ended with the first task that ends.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
+
+use crate::sys::{self, Stopwatch};
+
+/// Names the task in the environment of everything that it starts.
+pub const MARK: &str = "MLOPS_TASK";
+/// After this, what is still there can not be killed by us.
+const KILL_LIMIT: Duration = Duration::from_secs(2);
+const POLL: Duration = Duration::from_millis(5);
+
+/// The shells of the tasks that run now, and their marks.
+///
+/// The lock is held while a shell is started and while the tree is swept, so that a sweep never meets a shell that is
+/// not entered yet.
+static LIVE: Mutex<BTreeMap<i32, String>> = Mutex::new(BTreeMap::new());
+
+pub fn live() -> MutexGuard<'static, BTreeMap<i32, String>> {
+    LIVE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whose processes are meant.
+#[derive(Debug, Clone, Copy)]
+pub enum Scope {
+    Everything,
+    /// What the task with this shell started.
+    Task(i32),
+}
+
+/// Makes this program the parent of every process below it whose own parent dies. Called once, from `main`.
+pub fn become_subreaper() -> std::io::Result<()> {
+    Ok(rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?)
+}
+
+/// Kills until none is left, or gives up after [`KILL_LIMIT`]; blocks. The number of those that are left.
+pub fn kill(scope: Scope) -> usize {
+    let watch = Stopwatch::start();
+    loop {
+        let n_left = sweep(scope);
+        if n_left == 0 || watch.elapsed() > KILL_LIMIT {
+            return n_left;
+        }
+        std::thread::sleep(POLL);
+    }
+}
+
+/// Asks a task's process group to end, if it is still that task's.
+pub fn terminate(shell: i32) {
+    let live = live();
+    let is_ours = belonging(&live, Scope::Task(shell))
+        .iter()
+        .any(|process| process.group == shell);
+    if let (true, Some(group)) = (is_ours, Pid::from_raw(shell)) {
+        // The group may have ended in this moment, which is what is wanted.
+        let _ = rustix::process::kill_process_group(group, Signal::TERM);
+    }
+}
+
+/// Whether anything alive is left in a task's process group.
+pub fn group_is_alive(shell: i32) -> bool {
+    belonging(&live(), Scope::Task(shell))
+        .iter()
+        .any(|process| process.group == shell && !process.is_zombie)
+}
+
+/// Whether anything below this program is alive.
+pub fn any_alive() -> bool {
+    belonging(&live(), Scope::Everything)
+        .iter()
+        .any(|process| !process.is_zombie)
+}
+
+/// One round: kills what is there, takes leave of strays that are dead. The number of those that were alive.
+fn sweep(scope: Scope) -> usize {
+    let live = live();
+    let mut n_alive = 0;
+    for process in belonging(&live, scope) {
+        if !process.is_zombie {
+            n_alive += 1;
+            process.kill();
+        }
+        process.reap(&live);
+    }
+    n_alive
+}
+
+/// Takes leave of strays that ended by themselves while tasks run on; nothing is killed.
+pub fn reap() {
+    let live = live();
+    for process in belonging(&live, Scope::Everything) {
+        if process.is_zombie {
+            process.reap(&live);
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Process {
+    pid: i32,
+    parent: i32,
+    group: i32,
+    session: i32,
+    /// In ticks since the machine started: tells apart two processes that had the same number.
+    started: u64,
+    is_zombie: bool,
+}
+
+impl Process {
+    fn read(pid: i32) -> Option<Self> {
+        let stat = sys::read(Path::new(&format!("/proc/{pid}/stat")), 4096).ok()?;
+        Self::parse(&String::from_utf8_lossy(&stat))
+    }
+
+    /// `pid (name) state parent group session …`, where the name may have spaces and parentheses.
+    fn parse(stat: &str) -> Option<Self> {
+        let (head, tail) = stat.rsplit_once(')')?;
+        let fields: Vec<&str> = tail.split_ascii_whitespace().collect();
+        Some(Self {
+            pid: head.split(' ').next()?.parse().ok()?,
+            parent: fields.get(1)?.parse().ok()?,
+            group: fields.get(2)?.parse().ok()?,
+            session: fields.get(3)?.parse().ok()?,
+            started: fields.get(19)?.parse().ok()?,
+            is_zombie: matches!(*fields.first()?, "Z" | "X"),
+        })
+    }
+
+    /// Kills this very process: the number is pinned first, then compared with what was seen.
+    fn kill(&self) {
+        let Some(pid) = Pid::from_raw(self.pid) else { return };
+        // Every failure here means that it is gone, or that the next round has to try again.
+        let _ = match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
+            Ok(pinned) if Self::read(self.pid).is_some_and(|now| now.started == self.started) => {
+                rustix::process::pidfd_send_signal(pinned, Signal::KILL)
+            }
+            Ok(_) => Ok(()),
+            Err(rustix::io::Errno::NOSYS | rustix::io::Errno::PERM) => rustix::process::kill_process(pid, Signal::KILL),
+            Err(gone) => Err(gone),
+        };
+    }
+
+    /// Waits for a stray of ours if it is dead. Shells are waited for by whoever started them.
+    fn reap(&self, live: &BTreeMap<i32, String>) {
+        if self.parent == our_pid()
+            && !live.contains_key(&self.pid)
+            && let Some(pid) = Pid::from_raw(self.pid)
+        {
+            // Not dead yet, or gone: the next round sees it again, or does not.
+            let _ = rustix::process::waitpid(Some(pid), WaitOptions::NOHANG);
+        }
+    }
+
+    fn mark(&self) -> Option<String> {
+        let environ = sys::read(Path::new(&format!("/proc/{}/environ", self.pid)), 4 << 20).ok()?;
+        environ
+            .split(|&byte| byte == 0)
+            .filter_map(|entry| entry.strip_prefix(MARK.as_bytes())?.strip_prefix(b"="))
+            .map(|mark| String::from_utf8_lossy(mark).into_owned())
+            .next()
+    }
+}
+
+fn our_pid() -> i32 {
+    rustix::process::getpid().as_raw_nonzero().get()
+}
+
+fn processes() -> Vec<Process> {
+    sys::list(Path::new("/proc"))
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|entry| Process::read(entry.name.to_str()?.parse().ok()?))
+        .collect()
+}
+
+/// The processes below us in `scope`, parents before their children, so that killing in order stops the making of more.
+fn belonging(live: &BTreeMap<i32, String>, scope: Scope) -> Vec<Process> {
+    let all = processes();
+    let us = our_pid();
+    let mut children: BTreeMap<i32, Vec<Process>> = BTreeMap::new();
+    for process in &all {
+        children.entry(process.parent).or_default().push(*process);
+    }
+    let is_meant = |child: &Process| match scope {
+        Scope::Everything => true,
+        Scope::Task(shell) => owner(live, child).is_none_or(|owner| owner == shell),
+    };
+    let mut found: Vec<Process> = children
+        .get(&us)
+        .into_iter()
+        .flatten()
+        .filter(|child| is_meant(child))
+        .copied()
+        .collect();
+    // Where the kernel does not hand strays to us, the group still tells.
+    if let Scope::Task(shell) = scope {
+        let session = all
+            .iter()
+            .find(|process| process.pid == us)
+            .map(|process| process.session);
+        found.extend(
+            all.iter()
+                .filter(|process| process.group == shell && Some(process.session) == session),
+        );
+    }
+    let mut seen: BTreeSet<i32> = BTreeSet::new();
+    found.retain(|process| process.pid != us && seen.insert(process.pid));
+    let mut next = 0;
+    while let Some(process) = found.get(next) {
+        let below = children.get(&process.pid).into_iter().flatten();
+        let new: Vec<Process> = below.filter(|child| seen.insert(child.pid)).copied().collect();
+        found.extend(new);
+        next += 1;
+    }
+    found
+}
+
+/// The shell of the task that a child of ours belongs to.
+fn owner(live: &BTreeMap<i32, String>, child: &Process) -> Option<i32> {
+    if live.contains_key(&child.pid) {
+        return Some(child.pid);
+    }
+    if live.contains_key(&child.group) {
+        return Some(child.group);
+    }
+    let mark = child.mark()?;
+    live.iter().find(|(_, of)| **of == mark).map(|(shell, _)| *shell)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hostile_process_name_does_not_confuse() {
+        let stat = "71 (a) R 1 1 (b c) S 7 8 9 0 -1 4194304 98 0 0 0 0 0 0 0 20 0 1 0 113738 3133440 359 1";
+        let process = Process::parse(stat).unwrap();
+        assert_eq!(
+            (
+                process.pid,
+                process.parent,
+                process.group,
+                process.session,
+                process.started
+            ),
+            (71, 7, 8, 9, 113_738)
+        );
+        assert_eq!(Process::parse("71 (a"), None);
+        assert_eq!(Process::parse(""), None);
+    }
+
+    #[test]
+    fn we_are_a_process() {
+        let us = Process::read(our_pid()).unwrap();
+        assert_eq!(us.pid, our_pid());
+        assert!(!us.is_zombie);
+        assert!(processes().contains(&us));
+    }
+}

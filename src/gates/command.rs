@@ -1,0 +1,266 @@
+//! Runs the repository's own lint and test commands (edge).
+
+use std::collections::BTreeMap;
+use std::error::Error as _;
+use std::path::Path;
+use std::time::Duration;
+
+use super::{CommandRun, GateResult, GateStatus};
+use crate::base::Span;
+use crate::exec::{self, Exit, Tail, Task, neutralise};
+use crate::sys::Stopwatch;
+
+/// More lines than this of one command are not shown while it runs; its end is kept all the same.
+const MAX_LIVE_LINES: usize = 20_000;
+/// As much of a command as a sentence can bear.
+const MAX_SHOWN_CHARS: usize = 80;
+
+/// Runs every command of a gate, whether or not those before it failed, and says what all of them did.
+///
+/// `name` is `lint` or `test`; `timeout` is for each command; `env` is the whole environment, see
+/// [`exec::scrubbed_env`]. `on_line` gets what the commands print as they print it, already harmless.
+pub async fn run_commands(
+    name: &str,
+    commands: &[(String, Span)],
+    timeout: Duration,
+    cwd: &Path,
+    env: &BTreeMap<String, String>,
+    on_line: &mut (dyn FnMut(&str) + Send),
+) -> GateResult {
+    let mut runs = Vec::with_capacity(commands.len());
+    for (command, _) in commands {
+        let task = Task {
+            command: command.clone(),
+            cwd: cwd.to_owned(),
+            env: env.clone(),
+            timeout,
+        };
+        runs.push(run_one(name, &task, on_line).await);
+    }
+    judge(name, commands, runs)
+}
+
+async fn run_one(gate: &str, task: &Task, on_line: &mut (dyn FnMut(&str) + Send)) -> CommandRun {
+    let watch = Stopwatch::start();
+    let mut tail = Tail::default();
+    let mut n_lines = 0;
+    let ended = exec::run(task, &mut |line| {
+        tail.push(line);
+        n_lines += 1;
+        if n_lines <= MAX_LIVE_LINES {
+            on_line(line);
+        } else if n_lines == MAX_LIVE_LINES + 1 {
+            on_line("… more output than is shown here; its end is in the report");
+        }
+    })
+    .await;
+    let (exit_code, problem, elapsed) = match ended {
+        Ok(exit) => (
+            exit.code.filter(|_| !exit.timed_out),
+            problem(gate, task, &exit, &tail),
+            exit.elapsed,
+        ),
+        Err(error) => {
+            let why = match error.source() {
+                Some(source) => format!("{error}: {source}"),
+                None => error.to_string(),
+            };
+            (None, Some(why), watch.elapsed())
+        }
+    };
+    CommandRun {
+        command: neutralise(&task.command),
+        exit_code,
+        problem,
+        tail: tail.text(),
+        elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+    }
+}
+
+/// What the exit code alone does not say.
+fn problem(gate: &str, task: &Task, exit: &Exit, tail: &Tail) -> Option<String> {
+    if exit.timed_out {
+        return Some(format!("it was stopped after {}", shown_duration(task.timeout)));
+    }
+    match (exit.code, exit.signal) {
+        (Some(127), _) => {
+            let tool = missing_tool(tail).or_else(|| first_word(&task.command))?;
+            Some(format!(
+                "`{tool}` was not found: add it to the environment of the project, or take the command out of \
+                 `gates.{gate}`"
+            ))
+        }
+        (Some(126), _) => {
+            let tool = first_word(&task.command)?;
+            Some(format!("`{tool}` is there but can not be executed"))
+        }
+        (None, Some(9)) => Some("it was killed (signal 9), as happens when memory runs out".to_owned()),
+        (None, Some(signal)) => Some(format!("it was ended by signal {signal}")),
+        (None, None) => Some("nobody knows how it ended".to_owned()),
+        (Some(_), _) => None,
+    }
+}
+
+/// The name in what shells say: `sh: 1: ruff: not found`, `bash: line 1: ruff: command not found`.
+fn missing_tool(tail: &Tail) -> Option<String> {
+    tail.lines().rev().take(5).find_map(|line| {
+        let before = line
+            .strip_suffix(": command not found")
+            .or_else(|| line.strip_suffix(": not found"))?;
+        let tool = before.rsplit(": ").next()?;
+        (!tool.is_empty() && !tool.contains([' ', '`'])).then(|| shortened(tool))
+    })
+}
+
+/// The tool of a simple command, past settings of the environment such as `A=1`.
+fn first_word(command: &str) -> Option<String> {
+    let word = command.split_whitespace().find(|word| !word.contains('='))?;
+    Some(shortened(&word.replace('`', "'")))
+}
+
+fn judge(name: &str, commands: &[(String, Span)], runs: Vec<CommandRun>) -> GateResult {
+    let is_failed = |run: &CommandRun| run.exit_code != Some(0) || run.problem.is_some();
+    let failures: Vec<String> = runs.iter().filter(|run| is_failed(run)).map(failure).collect();
+    let first_failed = runs.iter().position(is_failed);
+    let n_runs = runs.len();
+    let (status, reason) = match (n_runs, failures.as_slice()) {
+        (0, _) => (GateStatus::Skipped, "no command is configured".to_owned()),
+        (1, []) => (GateStatus::Pass, format!("{} passed", quoted(&runs[0].command))),
+        (n, []) => (GateStatus::Pass, format!("all {n} commands passed")),
+        (1, [only]) => (GateStatus::Fail, only.clone()),
+        (n, [only]) => (GateStatus::Fail, format!("1 of {n} commands failed: {only}")),
+        (n, [first, ..]) => (
+            GateStatus::Fail,
+            format!("{} of {n} commands failed, the first: {first}", failures.len()),
+        ),
+    };
+    GateResult {
+        name: name.to_owned(),
+        status,
+        reason,
+        verdict: None,
+        span: commands.get(first_failed.unwrap_or(0)).map(|(_, span)| *span),
+        commands: runs,
+    }
+}
+
+fn failure(run: &CommandRun) -> String {
+    let command = quoted(&run.command);
+    match (&run.problem, run.exit_code) {
+        (Some(problem), _) => format!("{command}: {problem}"),
+        (None, Some(code)) => format!("{command} exited with {code}"),
+        (None, None) => format!("{command} did not end"),
+    }
+}
+
+/// The command as code, on one line and not too long.
+fn quoted(command: &str) -> String {
+    let line = command.split_whitespace().collect::<Vec<_>>().join(" ");
+    format!("`{}`", shortened(&line.replace('`', "'")))
+}
+
+fn shortened(text: &str) -> String {
+    if text.chars().count() > MAX_SHOWN_CHARS {
+        text.chars().take(MAX_SHOWN_CHARS - 1).chain(['…']).collect()
+    } else {
+        text.to_owned()
+    }
+}
+
+fn shown_duration(duration: Duration) -> String {
+    match duration.as_secs() {
+        0 => format!("{} ms", duration.as_millis()),
+        seconds if seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
+        seconds => format!("{seconds} s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn check_within(timeout: Duration, commands: &[&str]) -> (String, GateResult, Vec<String>) {
+        let spanned: Vec<(String, Span)> = (3..)
+            .zip(commands)
+            .map(|(line, command)| ((*command).to_owned(), Span::new(line, 5, 9)))
+            .collect();
+        let env = exec::scrubbed_env(&BTreeMap::new());
+        let mut live = Vec::new();
+        let dir = tempfile::tempdir().unwrap();
+        let result = run_commands("lint", &spanned, timeout, dir.path(), &env, &mut |line| {
+            live.push(line.to_owned());
+        })
+        .await;
+        let place = result.span.map_or(0, |span| span.line);
+        let shown = format!("{:?} at line {place}: {}", result.status, result.reason);
+        (shown, result, live)
+    }
+
+    async fn check(commands: &[&str]) -> (String, GateResult, Vec<String>) {
+        check_within(Duration::from_mins(1), commands).await
+    }
+
+    #[tokio::test]
+    async fn all_run_and_all_are_reported() {
+        let (shown, result, live) = check(&["echo one", "echo two; exit 2", "echo ::error::three"]).await;
+        insta::assert_snapshot!(shown, @"Fail at line 4: 1 of 3 commands failed: `echo two; exit 2` exited with 2");
+        assert_eq!(live, ["one", "two", ": :error::three"]);
+        let seen: Vec<_> = result
+            .commands
+            .iter()
+            .map(|run| (run.exit_code, run.tail.as_str()))
+            .collect();
+        assert_eq!(seen, [(Some(0), "one"), (Some(2), "two"), (Some(0), ": :error::three")]);
+    }
+
+    #[tokio::test]
+    async fn reasons() {
+        insta::assert_snapshot!(check(&[]).await.0, @"Skipped at line 0: no command is configured");
+        insta::assert_snapshot!(check(&["true"]).await.0, @"Pass at line 3: `true` passed");
+        insta::assert_snapshot!(check(&["true", ":"]).await.0, @"Pass at line 3: all 2 commands passed");
+        insta::assert_snapshot!(check(&["exit 1"]).await.0, @"Fail at line 3: `exit 1` exited with 1");
+        insta::assert_snapshot!(check(&["kill -9 $$"]).await.0, @"Fail at line 3: `kill -9 $$`: it was killed (signal 9), as happens when memory runs out");
+        insta::assert_snapshot!(check(&["A=1 mlops-nothing --x"]).await.0, @"Fail at line 3: `A=1 mlops-nothing --x`: `mlops-nothing` was not found: add it to the environment of the project, or take the command out of `gates.lint`");
+        insta::assert_snapshot!(check(&["true && mlops-nothing"]).await.0, @"Fail at line 3: `true && mlops-nothing`: `mlops-nothing` was not found: add it to the environment of the project, or take the command out of `gates.lint`");
+        insta::assert_snapshot!(check(&["/etc/passwd x"]).await.0, @"Fail at line 3: `/etc/passwd x`: `/etc/passwd` is there but can not be executed");
+        insta::assert_snapshot!(check(&["exit 3", "true", "exit 4"]).await.0, @"Fail at line 3: 2 of 3 commands failed, the first: `exit 3` exited with 3");
+    }
+
+    #[tokio::test]
+    async fn a_deadline_is_a_failure_even_for_exit_0() {
+        let (shown, result, _) = check_within(
+            Duration::from_millis(500),
+            &["trap 'exit 0' TERM; while :; do sleep 0.01; done"],
+        )
+        .await;
+        insta::assert_snapshot!(shown, @"Fail at line 3: `trap 'exit 0' TERM; while :; do sleep 0.01; done`: it was stopped after 500 ms");
+        assert_eq!(result.commands[0].exit_code, None);
+    }
+
+    #[tokio::test]
+    async fn what_can_not_start_is_a_finding() {
+        let commands = [("true".to_owned(), Span::new(1, 1, 2))];
+        let result = run_commands(
+            "test",
+            &commands,
+            Duration::from_mins(1),
+            Path::new("/nowhere"),
+            &BTreeMap::new(),
+            &mut |_| {},
+        )
+        .await;
+        assert_eq!(result.status, GateStatus::Fail);
+        insta::assert_snapshot!(result.reason, @"`true`: the directory `/nowhere` is not there");
+    }
+
+    #[tokio::test]
+    async fn a_flood_is_shown_in_part_and_its_end_is_kept() {
+        let (_, result, live) = check(&["yes | head -n 30000; echo end"]).await;
+        assert_eq!(live.len(), MAX_LIVE_LINES + 1);
+        let tail = &result.commands[0].tail;
+        assert!(
+            tail.starts_with("… 29801 earlier lines are left out\ny\n") && tail.ends_with("y\nend"),
+            "{tail}"
+        );
+    }
+}

@@ -1,0 +1,219 @@
+//! What a report says, apart from how it looks: sections of blocks of typed inline pieces. Pure.
+//!
+//! No string here is escaped. A piece says what it is (`Text`, `Code`, …) and each renderer makes it inert in one place.
+
+/// A report: the first section is the headline, the others follow in reading order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Document {
+    /// What the report is about: the model's name.
+    pub subject: String,
+    /// The headline as pieces; also the last line on a terminal and the page's title.
+    pub title: Inlines,
+    pub tone: Tone,
+    pub sections: Vec<Section>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Section {
+    /// Stable; names what was left out, and anchors the section in HTML.
+    pub key: &'static str,
+    /// 0 is never left out; the greater, the earlier it gives way when a report grows too long.
+    pub priority: u8,
+    pub blocks: Vec<Block>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Block {
+    Heading {
+        level: u8,
+        text: Inlines,
+    },
+    Paragraph(Inlines),
+    /// Small print.
+    Note(Inlines),
+    List(Vec<Inlines>),
+    /// The few numbers to know, each with a label and a remark.
+    Figures(Vec<Figure>),
+    Table(Table),
+    Chart(Picture),
+    /// A summary line that carries the number, and what is behind it.
+    Details {
+        summary: Inlines,
+        open: bool,
+        blocks: Vec<Self>,
+    },
+    Code {
+        language: &'static str,
+        text: String,
+    },
+    Callout {
+        tone: Tone,
+        text: Inlines,
+    },
+}
+
+pub type Inlines = Vec<Inline>;
+
+/// A piece of a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Inline {
+    Text(String),
+    /// A literal: a name, a path, a value as somebody wrote it.
+    Code(String),
+    Strong(String),
+    Quiet(String),
+    /// A word with the symbol and color of its tone; the word alone is enough to understand it.
+    Status(Tone, String),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tone {
+    Good,
+    /// Neither good nor bad: information.
+    Plain,
+    Warn,
+    Bad,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Figure {
+    pub label: Inlines,
+    pub value: Inlines,
+    pub remark: Inlines,
+}
+
+/// Every row has as many cells as there are columns; the most important rows come first, since renderers cut.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Table {
+    pub columns: Vec<Column>,
+    pub rows: Vec<Vec<Inlines>>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Column {
+    pub head: Inlines,
+    pub numeric: bool,
+}
+
+/// A chart with what it is called and what it shows in words, for those who do not see it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Picture {
+    pub title: Inlines,
+    pub description: Inlines,
+    pub chart: Chart,
+}
+
+/// Every number is finite; [`crate::report::sections`] drops what is not.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Chart {
+    /// x = actual, y = predicted, with the line where both are equal.
+    Scatter { points: Vec<[f64; 2]> },
+    /// `edges.len() == counts.len() + 1`.
+    Histogram { edges: Vec<f64>, counts: Vec<u64> },
+    Line {
+        x: &'static str,
+        y: String,
+        points: Vec<[f64; 2]>,
+        /// Names of the points, when x only counts them.
+        ticks: Vec<String>,
+        /// From the lower left to the upper right: what guessing gives.
+        diagonal: bool,
+    },
+    /// `counts[actual][predicted]`, square.
+    Matrix { labels: Vec<String>, counts: Vec<Vec<u64>> },
+    /// A gain in percent with its interval a row; positive is good.
+    Intervals(Vec<Interval>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Interval {
+    pub label: String,
+    pub low: f64,
+    pub middle: f64,
+    pub high: f64,
+    /// What may be lost and still be called the same, as a negative percentage.
+    pub allowed: Option<f64>,
+    pub tone: Tone,
+}
+
+pub fn text(text: impl Into<String>) -> Inline {
+    Inline::Text(text.into())
+}
+
+pub fn code(text: impl Into<String>) -> Inline {
+    Inline::Code(text.into())
+}
+
+pub fn quiet(text: impl Into<String>) -> Inline {
+    Inline::Quiet(text.into())
+}
+
+/// A sentence of ours whose literals stand in backticks: each becomes a [`Inline::Code`] piece.
+pub fn prose(sentence: &str) -> Inlines {
+    let mut pieces = Vec::new();
+    let mut rest = sentence;
+    while let Some((before, after)) = rest.split_once('`') {
+        let Some((literal, tail)) = after.split_once('`') else {
+            break;
+        };
+        if !before.is_empty() {
+            pieces.push(text(before));
+        }
+        if literal.is_empty() {
+            pieces.push(text("``"));
+        } else {
+            pieces.push(code(literal));
+        }
+        rest = tail;
+    }
+    if !rest.is_empty() {
+        pieces.push(text(rest));
+    }
+    pieces
+}
+
+/// The words of a line without what they are.
+pub fn plain(pieces: &[Inline]) -> String {
+    pieces
+        .iter()
+        .map(|piece| match piece {
+            Inline::Text(text)
+            | Inline::Code(text)
+            | Inline::Strong(text)
+            | Inline::Quiet(text)
+            | Inline::Status(_, text) => text.as_str(),
+        })
+        .collect()
+}
+
+impl Column {
+    pub fn words(head: &str) -> Self {
+        Self {
+            head: vec![text(head)],
+            numeric: false,
+        }
+    }
+
+    pub fn numbers(head: &str) -> Self {
+        Self {
+            head: vec![text(head)],
+            numeric: true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn literals_in_backticks_become_code() {
+        assert_eq!(
+            prose("`rmse` is 61, above `max: 60`"),
+            [code("rmse"), text(" is 61, above "), code("max: 60")]
+        );
+        assert_eq!(prose("an odd ` tick"), [text("an odd ` tick")]);
+        assert_eq!(prose("``"), [text("``")]);
+        assert_eq!(prose(""), []);
+    }
+}

@@ -1,0 +1,187 @@
+//! What was judged: steps that failed, gates, the commands of lint and tests.
+
+use super::super::document::{Block, Column, Inline, Inlines, Section, Table, code, prose, quiet, text};
+use super::super::format;
+use super::{cell, details, gate_status, outcome_status};
+use crate::facts::{Facts, Outcome};
+use crate::gates::{CommandRun, GateResult, GateStatus};
+
+/// More commands than a person reads.
+const MAX_COMMANDS: usize = 10;
+
+/// Steps that failed, open and above everything else.
+pub fn failed(facts: &Facts) -> Option<Section> {
+    let failed: Vec<Inlines> = facts
+        .steps
+        .iter()
+        .filter(|step| matches!(step.outcome, Outcome::Failed | Outcome::Error))
+        .filter(|step| step.detail.is_some())
+        .take(5)
+        .map(|step| {
+            let mut pieces = vec![outcome_status(step.outcome), text(" "), code(&*step.name), text(": ")];
+            pieces.extend(prose(step.detail.as_deref().unwrap_or_default()));
+            pieces
+        })
+        .collect();
+    if failed.is_empty() {
+        return None;
+    }
+    let summary = vec![
+        Inline::Strong("What went wrong".to_owned()),
+        text(format!(": {}", format::n_of(failed.len(), "step", "steps"))),
+    ];
+    Some(details("failed", 2, summary, true, vec![Block::List(failed)]))
+}
+
+pub fn gates(facts: &Facts) -> Option<Section> {
+    if facts.gates.is_empty() {
+        return None;
+    }
+    let n_of = |status| facts.gates.iter().filter(|gate| gate.status == status).count();
+    let parts = [
+        (n_of(GateStatus::Fail), "failed"),
+        (n_of(GateStatus::Warn), "warned"),
+        (n_of(GateStatus::Pass), "passed"),
+        (n_of(GateStatus::Skipped), "skipped"),
+    ];
+    let parts: Vec<String> = parts
+        .iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, word)| format!("{n} {word}"))
+        .collect();
+    let mut sorted: Vec<&GateResult> = facts.gates.iter().collect();
+    sorted.sort_by_key(|gate| std::cmp::Reverse(gate.status));
+    let rows = sorted
+        .iter()
+        .map(|gate| {
+            let place = match gate.span {
+                Some(span) => vec![code(format!("{}:{}", facts.config_file, span.line))],
+                None => vec![quiet(format::UNKNOWN)],
+            };
+            vec![
+                vec![code(&*gate.name)],
+                vec![gate_status(gate.status)],
+                prose(&gate.reason),
+                place,
+            ]
+        })
+        .collect();
+    let table = Table {
+        columns: vec![
+            Column::words("Gate"),
+            Column::words("Result"),
+            Column::words("Why"),
+            Column::words("Set in"),
+        ],
+        rows,
+    };
+    let summary = vec![
+        Inline::Strong("Gates".to_owned()),
+        text(format!(": {}", parts.join(", "))),
+    ];
+    let open = facts.any_gate(GateStatus::Fail) || facts.any_gate(GateStatus::Warn);
+    Some(details("gates", 5, summary, open, vec![Block::Table(table)]))
+}
+
+/// Lint and tests: every command, and the end of what a failed one printed.
+pub fn commands(facts: &Facts) -> Option<Section> {
+    let with_commands: Vec<&GateResult> = facts.gates.iter().filter(|gate| !gate.commands.is_empty()).collect();
+    if with_commands.is_empty() {
+        return None;
+    }
+    let mut summary = vec![Inline::Strong("Lint and tests".to_owned()), text(": ")];
+    for (index, gate) in with_commands.iter().take(4).enumerate() {
+        if index > 0 {
+            summary.push(text(", "));
+        }
+        summary.extend([code(&*gate.name), text(" "), gate_status(gate.status)]);
+    }
+    let mut runs: Vec<&CommandRun> = with_commands.iter().flat_map(|gate| &gate.commands).collect();
+    runs.sort_by_key(|run| run.exit_code == Some(0));
+    let mut blocks = Vec::new();
+    for run in runs.iter().take(MAX_COMMANDS) {
+        blocks.push(Block::Paragraph(command_line(run)));
+        if run.exit_code != Some(0) && !run.tail.trim().is_empty() {
+            blocks.push(Block::Code {
+                language: "text",
+                text: run.tail.clone(),
+            });
+        }
+    }
+    if runs.len() > MAX_COMMANDS {
+        blocks.push(Block::Note(vec![text(format!(
+            "and {} more",
+            runs.len() - MAX_COMMANDS
+        ))]));
+    }
+    let failed = with_commands.iter().any(|gate| gate.status == GateStatus::Fail);
+    Some(details(
+        "commands",
+        if failed { 6 } else { 50 },
+        summary,
+        failed,
+        blocks,
+    ))
+}
+
+fn command_line(run: &CommandRun) -> Inlines {
+    let outcome = match (run.exit_code, &run.problem) {
+        (Some(0), _) => gate_status(GateStatus::Pass),
+        (_, _) => gate_status(GateStatus::Fail),
+    };
+    let mut pieces = vec![outcome, text(" "), code(&*run.command), text(", ")];
+    match (run.exit_code, &run.problem) {
+        (_, Some(problem)) => pieces.extend(prose(problem)),
+        (Some(exit_code), None) => pieces.push(text(format!("exit code {exit_code}"))),
+        (None, None) => pieces.push(text("exit code not known")),
+    }
+    pieces.push(quiet(format!(", {}", format::duration_ms(run.elapsed_ms))));
+    pieces
+}
+
+pub fn steps(facts: &Facts) -> Option<Section> {
+    if facts.steps.is_empty() {
+        return None;
+    }
+    let elapsed = facts
+        .steps
+        .iter()
+        .fold(0_u64, |sum, step| sum.saturating_add(step.elapsed_ms));
+    let rows = facts
+        .steps
+        .iter()
+        .map(|step| {
+            vec![
+                vec![code(&*step.name)],
+                vec![outcome_status(step.outcome)],
+                cell(format::duration_ms(step.elapsed_ms)),
+                prose(step.detail.as_deref().unwrap_or_default()),
+            ]
+        })
+        .collect();
+    let n_failed = facts
+        .steps
+        .iter()
+        .filter(|step| matches!(step.outcome, Outcome::Failed | Outcome::Error))
+        .count();
+    let mut count = format!(": {} in {}", facts.steps.len(), format::duration_ms(elapsed));
+    if n_failed > 0 {
+        count = format!("{count}, {n_failed} failed");
+    }
+    let table = Table {
+        columns: vec![
+            Column::words("Step"),
+            Column::words("Outcome"),
+            Column::numbers("Time"),
+            Column::words("Remark"),
+        ],
+        rows,
+    };
+    Some(details(
+        "steps",
+        75,
+        vec![Inline::Strong("Steps".to_owned()), text(count)],
+        false,
+        vec![Block::Table(table)],
+    ))
+}

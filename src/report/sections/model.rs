@@ -1,0 +1,107 @@
+//! How the model was made, what became of it, and what was assumed.
+
+use super::super::document::{Block, Column, Inline, Section, Table, code, prose, text};
+use super::super::format;
+use super::{cell, details};
+use crate::facts::Facts;
+
+pub fn section(facts: &Facts) -> Option<Section> {
+    if facts.training.is_none() && facts.registry.is_none() {
+        return None;
+    }
+    let mut summary = vec![Inline::Strong("Model".to_owned())];
+    let mut blocks = Vec::new();
+    if let Some(training) = &facts.training {
+        summary.extend([
+            text(": "),
+            code(&*training.estimator),
+            text(format!(", {}, ", format::bytes(training.model_bytes))),
+        ]);
+        match &training.reused_from {
+            Some(from) => summary.extend([text("taken over from "), code(&**from), text(", since nothing changed")]),
+            None => summary.push(text(format!("trained in {}", format::duration_ms(training.elapsed_ms)))),
+        }
+        blocks.push(Block::Paragraph(vec![
+            text(format!(
+                "Seed {}, {} in, {} after encoding, digest ",
+                training.seed,
+                format::n_of(training.n_features_in, "feature", "features"),
+                format::count(training.n_features_out as u64)
+            )),
+            code(training.digest.short()),
+            text("."),
+        ]));
+        if !training.params.is_empty() {
+            let rows = training
+                .params
+                .iter()
+                .map(|(name, value)| vec![vec![code(&**name)], vec![code(&**value)]])
+                .collect();
+            blocks.push(Block::Table(Table {
+                columns: vec![Column::words("Parameter"), Column::words("Value")],
+                rows,
+            }));
+        }
+        if !training.notes.is_empty() {
+            blocks.push(Block::List(
+                training.notes.iter().take(20).map(|note| prose(note)).collect(),
+            ));
+        }
+    } else {
+        summary.push(text(": not trained"));
+    }
+    blocks.extend(registry(facts));
+    Some(details("model", 45, summary, false, blocks))
+}
+
+fn registry(facts: &Facts) -> Option<Block> {
+    let registry = facts.registry.as_ref()?;
+    let mut pieces = vec![text("Registry "), code(&*registry.place), text(": ")];
+    match (registry.version, &registry.not_published) {
+        (Some(version), _) if registry.existed => {
+            pieces.push(text(format!(
+                "{version}, which was there already with this very digest"
+            )));
+        }
+        (Some(version), _) => pieces.push(text(format!("published as {version}"))),
+        (None, Some(why)) => {
+            pieces.push(text("nothing published, since "));
+            pieces.extend(prose(why));
+        }
+        (None, None) => pieces.push(text("nothing published")),
+    }
+    for (index, (alias, version)) in registry.aliases.iter().take(10).enumerate() {
+        pieces.push(text(if index == 0 { "; " } else { ", " }));
+        pieces.extend([code(&**alias), text(format!(" is {version}"))]);
+    }
+    pieces.push(text("."));
+    Some(Block::Paragraph(pieces))
+}
+
+pub fn defaults(facts: &Facts) -> Option<Section> {
+    if facts.defaults.is_empty() {
+        return None;
+    }
+    let rows = facts
+        .defaults
+        .iter()
+        .map(|default| vec![vec![code(&*default.key)], vec![code(&*default.value)]])
+        .collect();
+    let summary = vec![
+        Inline::Strong("Defaults used".to_owned()),
+        text(format!(": {}", facts.defaults.len())),
+    ];
+    let table = Table {
+        columns: vec![Column::words("Setting"), Column::words("Value")],
+        rows,
+    };
+    let mut note = cell("Each can be set in ");
+    note.extend([code(&*facts.config_file), text(".")]);
+    Some(details(
+        "defaults",
+        70,
+        summary,
+        false,
+        vec![Block::Table(table), Block::Note(note)],
+    ))
+}

@@ -1,0 +1,371 @@
+//! The report as a whole: snapshots of every rendering, the saved facts, and bounds.
+
+use proptest::prelude::*;
+
+use super::document::{Block, Document, plain};
+use super::fixtures;
+use super::{Html, Json, Markdown, Render, Terminal, sections, title};
+use crate::facts::{Facts, FactsError, SCHEMA};
+
+mod hostile;
+
+const MARKDOWN: Markdown = Markdown { limit: 60_000 };
+
+fn terminal(color: bool) -> Terminal {
+    Terminal {
+        width: 100,
+        color,
+        full: false,
+    }
+}
+
+/// The three renderings of a document, without color.
+fn renderings(facts: &Facts) -> [(&'static str, String); 4] {
+    let document = sections(facts, None);
+    [
+        ("md", MARKDOWN.render(&document)),
+        ("html", Html::default().render(&document)),
+        ("txt", terminal(false).render(&document)),
+        (
+            "json",
+            Json {
+                report: Some("mlops-report.html"),
+            }
+            .render(facts),
+        ),
+    ]
+}
+
+fn snapshots() -> insta::Settings {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("../snapshots");
+    settings.set_prepend_module_to_snapshot(false);
+    settings
+}
+
+/// The body of a page without its frame, which is the same every time.
+fn body(html: &str) -> &str {
+    html.split_once("<main>").unwrap().1.split_once("</main>").unwrap().0
+}
+
+#[test]
+fn realistic_runs_in_every_rendering() {
+    snapshots().bind(|| {
+        for (name, facts) in fixtures::all() {
+            for (kind, text) in renderings(&facts) {
+                let text = if kind == "html" { body(&text).to_owned() } else { text };
+                insta::assert_snapshot!(format!("{name}.{kind}"), text);
+            }
+        }
+    });
+}
+
+#[test]
+fn titles() {
+    let titles: Vec<String> = fixtures::all().iter().map(|(_, facts)| title(facts)).collect();
+    insta::assert_snapshot!(titles.join("\n"), @"
+    ✅ Better: rmse 53.2 against 55.1 in v3, −3.4 %
+    ⚠️ Inconclusive: roc_auc 0.870 against 0.874 in v3, −0.4 %, inside the noise, about 4,870 rows would decide it
+    ❌ Worse: rmse 58.9 against 55.1 in v3, +7.0 %; and data and 2 more gates failed
+    ✅ Better: rmse 53.2 against 73.2 of the mean baseline, −27 %
+    ❌ Failed to run: column progression is not in data/diabetes.csv; the nearest is progresion
+    ");
+}
+
+#[test]
+fn a_title_names_gates_that_the_verdict_does_not_speak_of() {
+    let mut facts = fixtures::worse();
+    facts.verdict = crate::base::Verdict::Better;
+    insta::assert_snapshot!(title(&facts), @"❌ Better: r2 0.469 against 0.431 in v3, +8.9 %; but data and 3 more gates failed");
+    let mut facts = fixtures::better();
+    facts.comparison = None;
+    insta::assert_snapshot!(title(&facts), @"✅ Better: rmse is better than v3 on the same 89 rows");
+}
+
+#[test]
+fn what_changed_since_the_last_report() {
+    let before = fixtures::better();
+    let mut facts = fixtures::better();
+    let training = facts.training.as_mut().unwrap();
+    training.params[0].1 = "0.1".to_owned();
+    training.model_bytes = 9_870;
+    facts.data.as_mut().unwrap().columns.remove(0);
+    let mut document = sections(&facts, Some(&before));
+    document.sections.retain(|section| section.key == "changes");
+    insta::assert_snapshot!(MARKDOWN.render(&document), @"
+    <details>
+    <summary><b>Changed since the last report</b>: 3 things</summary>
+
+    | What | Before | Now |
+    | --- | --- | --- |
+    | parameter `alpha` | `1.0` | `0.1` |
+    | model size | `3.2 kB` | `9.9 kB` |
+    | column removed | `age` | — |
+
+    </details>
+    ");
+    assert!(
+        sections(&before, Some(&before))
+            .sections
+            .iter()
+            .all(|section| section.key != "changes")
+    );
+}
+
+#[test]
+fn the_saved_form_is_a_promise() {
+    snapshots().bind(|| insta::assert_snapshot!("facts", fixtures::worse().to_json()));
+    for (_, facts) in fixtures::all() {
+        assert_eq!(Facts::from_json(&facts.to_json()).unwrap(), facts);
+    }
+}
+
+#[test]
+fn facts_that_can_not_be_read_say_why() {
+    let text = fixtures::better().to_json();
+    let newer = text.replacen(&format!("\"schema\": {SCHEMA}"), "\"schema\": 99", 1);
+    let error = Facts::from_json(&newer).unwrap_err();
+    assert_eq!(
+        error,
+        FactsError::Newer {
+            found: 99,
+            known: SCHEMA
+        }
+    );
+    let error = Facts::from_json("{\"schema\": 1, \"model\": 3\u{1b}}")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.starts_with("the facts are malformed at line 1, column"),
+        "{error}"
+    );
+    let error = Facts::from_json(&text.replace("\"passed\": true", "\"passed\": \"yes\"")).unwrap_err();
+    assert!(
+        matches!(error, FactsError::Malformed { line, .. } if line > 100),
+        "{error}"
+    );
+    let mut many = fixtures::better();
+    many.history = vec![many.history[0].clone(); 10_001];
+    let error = Facts::from_json(&many.to_json()).unwrap_err().to_string();
+    assert_eq!(error, "the facts have 10001 history points; the limit is 10000");
+    let mut long = fixtures::better();
+    long.reason = "x".repeat(300_000);
+    assert!(matches!(
+        Facts::from_json(&long.to_json()),
+        Err(FactsError::TooMany { .. })
+    ));
+    assert!(Facts::from_json("[[[[").is_err());
+    let error = Facts::from_json(&" ".repeat(50 << 20)).unwrap_err();
+    assert!(matches!(error, FactsError::TooLarge { .. }), "{error}");
+}
+
+#[test]
+fn an_ordinary_page_is_small() {
+    for (name, facts) in fixtures::all() {
+        let page = Html::default().render(&sections(&facts, None));
+        assert!(page.len() <= 150_000, "{name}: {}", page.len());
+    }
+}
+
+#[test]
+fn a_huge_run_is_bounded_and_keeps_its_verdict() {
+    let facts = fixtures::huge();
+    let document = sections(&facts, None);
+    let markdown = MARKDOWN.render(&document);
+    assert!(markdown.len() < 60_000, "{}", markdown.len());
+    assert!(markdown.contains("Worse"), "{markdown}");
+    assert_well_formed(&markdown);
+    let page = Html::default().render(&document);
+    assert!(page.len() < 1_050_000, "{}", page.len());
+    assert_balanced(&page);
+    assert!(page.contains("Worse"));
+}
+
+#[test]
+fn no_limit_is_too_small() {
+    for (name, facts) in fixtures::all().into_iter().chain([("huge", fixtures::huge())]) {
+        let document = sections(&facts, None);
+        let whole = MARKDOWN.render(&document).len();
+        for limit in [
+            0,
+            1,
+            10,
+            80,
+            300,
+            1_000,
+            2_000,
+            3_000,
+            4_000,
+            6_000,
+            9_000,
+            20_000,
+            whole,
+            whole + 500,
+        ] {
+            let markdown = Markdown { limit }.render(&document);
+            assert!(markdown.len() <= limit, "{name} with {limit}: {}", markdown.len());
+            assert_well_formed(&markdown);
+        }
+    }
+}
+
+#[test]
+fn what_is_left_out_is_said() {
+    let markdown = Markdown { limit: 4_000 }.render(&sections(&fixtures::worse(), None));
+    let said = markdown.lines().last().unwrap();
+    insta::assert_snapshot!(said, @"<sub>Left out to keep this short: steps, defaults, repeat, model, history, plots, slices, data. The HTML report has everything.</sub>");
+}
+
+/// Fences and folds are closed.
+fn assert_well_formed(markdown: &str) {
+    let opened = markdown.matches("<details").count();
+    assert_eq!(opened, markdown.matches("</details>").count(), "{markdown}");
+    assert_eq!(opened, markdown.matches("</summary>").count(), "{markdown}");
+    let fences = markdown.lines().filter(|line| line.starts_with("```")).count();
+    assert_eq!(fences % 2, 0, "{markdown}");
+}
+
+#[test]
+fn a_terminal_line_fits_its_width() {
+    use unicode_width::UnicodeWidthStr;
+    for (_, facts) in fixtures::all() {
+        for width in [40, 60, 80, 100] {
+            let shown = Terminal {
+                width,
+                color: false,
+                full: true,
+            }
+            .render(&sections(&facts, None));
+            for line in shown.lines() {
+                assert!(line.width() <= width, "{line}\n{shown}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_narrow_terminal_never_cuts_a_number() {
+    for width in (40..130).step_by(5) {
+        let shown = Terminal {
+            width,
+            color: false,
+            full: false,
+        }
+        .render(&sections(&fixtures::inconclusive(), None));
+        for number in ["0.4121", "0.4163", "+0.0042", "(+1.0\u{a0}%)", "−0.0042", "0.0126"] {
+            assert!(shown.contains(number), "{number} at {width}\n{shown}");
+        }
+    }
+}
+
+#[test]
+fn every_table_row_is_complete() {
+    fn check(blocks: &[Block]) {
+        for block in blocks {
+            match block {
+                Block::Table(table) => assert!(table.rows.iter().all(|row| row.len() == table.columns.len())),
+                Block::Details { blocks, .. } => check(blocks),
+                _ => {}
+            }
+        }
+    }
+    let documents: Vec<Document> = fixtures::all().iter().map(|(_, facts)| sections(facts, None)).collect();
+    for document in &documents {
+        document.sections.iter().for_each(|section| check(&section.blocks));
+        assert!(!plain(&document.title).is_empty());
+    }
+}
+
+/// Every element that is opened is closed, in order; attributes are quoted and known.
+fn assert_balanced(html: &str) {
+    const VOID: [&str; 5] = ["meta", "path", "rect", "!doctype", "br"];
+    const ATTRIBUTES: &[&str] = &[
+        "class",
+        "id",
+        "open",
+        "lang",
+        "charset",
+        "http-equiv",
+        "content",
+        "name",
+        "tabindex",
+        "scope",
+        "data-h",
+        "aria-hidden",
+        "role",
+        "viewBox",
+        "d",
+        "x",
+        "y",
+        "width",
+        "height",
+        "text-anchor",
+        "transform",
+        "style",
+        "preserveAspectRatio",
+        "html",
+    ];
+    let mut open: Vec<String> = Vec::new();
+    let mut rest = html;
+    while let Some((_, after)) = rest.split_once('<') {
+        // A quoted attribute holds no `<` or `>` of ours: both are escaped there too.
+        let (tag, tail) = after.split_once('>').expect("a tag ends");
+        assert!(!tag.contains('<'), "{tag}");
+        rest = tail;
+        if let Some(name) = tag.strip_prefix('/') {
+            assert_eq!(
+                open.pop().as_deref(),
+                Some(name),
+                "…{}",
+                &tail[..tail.floor_char_boundary(200)]
+            );
+            continue;
+        }
+        let mut parts = tag.splitn(2, ' ');
+        let name = parts.next().unwrap_or_default().trim_end_matches('/');
+        assert_ne!(name, "script");
+        let mut attributes = parts.next().unwrap_or_default().trim_end_matches('/').trim();
+        while !attributes.is_empty() {
+            let end = attributes.find(['=', ' ']).unwrap_or(attributes.len());
+            let attribute = &attributes[..end];
+            assert!(ATTRIBUTES.contains(&attribute), "{attribute} in {tag}");
+            attributes = attributes[end..].trim_start();
+            if let Some(value) = attributes.strip_prefix("=\"") {
+                attributes = value.split_once('"').expect("an attribute ends").1.trim_start();
+            }
+        }
+        if !tag.ends_with('/') && !VOID.contains(&name) {
+            open.push(name.to_owned());
+        }
+    }
+    assert_eq!(open, Vec::<String>::new());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_number_is_drawn(
+        a in proptest::num::f64::ANY, b in proptest::num::f64::ANY, c in proptest::num::f64::ANY,
+        counts in proptest::collection::vec(any::<u64>(), 0..130),
+    ) {
+        let mut facts = fixtures::better();
+        let evaluation = facts.evaluation.as_mut().unwrap();
+        evaluation.plots.predicted_actual = vec![[a, b], [b, c], [c, a]];
+        evaluation.plots.residual_edges = (0..=counts.len()).map(|i| a + i as f64 * b).collect();
+        evaluation.plots.residual_counts = counts;
+        let comparison = &mut facts.comparison.as_mut().unwrap().metrics[0];
+        comparison.champion = Some(a);
+        comparison.challenger = Some(b);
+        comparison.difference = Some(c);
+        comparison.difference_interval = Some([b, c]);
+        comparison.margin = a;
+        facts.history[0].value = c;
+        let document = sections(&facts, None);
+        for text in [MARKDOWN.render(&document), Html::default().render(&document), terminal(true).render(&document)] {
+            for wrong in ["NaN", "inf,", "inf ", "inf]", "inf\""] {
+                prop_assert!(!text.contains(wrong), "{}", text);
+            }
+        }
+    }
+}
