@@ -11,6 +11,7 @@ mod evaluate;
 mod exec;
 mod facts;
 mod gates;
+mod promote;
 mod report;
 mod stats;
 mod sys;
