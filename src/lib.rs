@@ -11,6 +11,7 @@ mod evaluate;
 mod exec;
 mod facts;
 mod gates;
+mod pipeline;
 mod promote;
 mod report;
 mod stats;

@@ -1,0 +1,149 @@
+//! The files of a version, and what is known about it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde_json::{Map, Value, json};
+
+use crate::data::Frame;
+use crate::evaluate::{Predictions, Truth};
+use crate::facts::Facts;
+use crate::gates::GateStatus;
+use crate::track::{ModelRegistry, ModelVersion, RegistryError};
+use crate::train::Model;
+
+use super::learn::Evaluated;
+use super::steps::Made;
+
+/// What `predict` and the next comparison load.
+pub const MODEL_FILE: &str = "model.json";
+
+/// `model.json`, `model.onnx`, `predictions.csv`, `profile.json`: the same for the same data, configuration and seed.
+pub fn files(made: &Made) -> BTreeMap<String, Vec<u8>> {
+    let prepared = &made.ready.prepared;
+    let profile = serde_json::to_vec(&prepared.profile).expect("a profile has text keys and finite numbers only");
+    BTreeMap::from([
+        (MODEL_FILE.to_owned(), made.bytes.clone()),
+        ("model.onnx".to_owned(), made.model.to_onnx()),
+        (
+            "predictions.csv".to_owned(),
+            predictions(&prepared.frame, &prepared.partition.test, &made.evaluated).into_bytes(),
+        ),
+        ("profile.json".to_owned(), profile),
+    ])
+}
+
+/// `file,line,truth,prediction[,probability of each class]`, a line a held-out row.
+fn predictions(frame: &Frame, rows: &[usize], evaluated: &Evaluated) -> String {
+    let mut out = String::from("file,line,truth,prediction");
+    if let Predictions::Classes { labels, .. } = &evaluated.predictions {
+        for label in labels {
+            out.push(',');
+            out.push_str(&csv_field(&format!("p({label})")));
+        }
+    }
+    out.push('\n');
+    for (position, &row) in rows.iter().enumerate() {
+        let place = frame.place(row);
+        let truth = match &evaluated.truth {
+            Truth::Numbers(values) => values[position].to_string(),
+            Truth::Classes { codes, labels } => csv_field(label(labels, codes[position])),
+        };
+        // Writing to a string can not fail.
+        let _ = write!(out, "{},{},{truth},", csv_field(&place.file), place.line);
+        match &evaluated.predictions {
+            Predictions::Numbers(values) => out.push_str(&values[position].to_string()),
+            Predictions::Classes {
+                codes,
+                labels,
+                probabilities,
+            } => {
+                out.push_str(&csv_field(label(labels, codes[position])));
+                for p in probabilities.iter().skip(position * labels.len()).take(labels.len()) {
+                    let _ = write!(out, ",{p}");
+                }
+            }
+        }
+        out.push('\n');
+    }
+    out
+}
+
+fn label(labels: &[String], code: u32) -> &str {
+    labels.get(code as usize).map_or("", String::as_str)
+}
+
+/// A CSV field; quoted when it has to be.
+pub fn csv_field(text: &str) -> String {
+    if text.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
+}
+
+/// What the registry keeps beside the files: enough to gate a promotion and to draw a history.
+pub fn metadata(facts: &Facts) -> Value {
+    let evaluation = facts.evaluation.as_ref();
+    let metrics: Map<String, Value> = evaluation
+        .map(|evaluation| {
+            evaluation
+                .metrics
+                .iter()
+                .map(|m| (m.name.clone(), json!(m.value)))
+                .collect()
+        })
+        .unwrap_or_default();
+    let gates: Map<String, Value> = facts
+        .gates
+        .iter()
+        .map(|gate| (gate.name.clone(), json!(status(gate.status))))
+        .collect();
+    json!({
+        "program_version": facts.program_version,
+        "commit": facts.commit,
+        "verdict": facts.verdict,
+        "reason": facts.reason,
+        "passed": facts.passed,
+        "primary": evaluation.map(|evaluation| &evaluation.primary),
+        "metrics": metrics,
+        "gates": gates,
+        "task": facts.data.as_ref().map(|data| data.task),
+        "data": facts.data.as_ref().map(|data| json!({
+            "source": data.source,
+            "digest": data.digest,
+            "rows": data.n_rows,
+            "train": data.n_train,
+            "test": data.n_test,
+            "split": data.split,
+            "test_digest": data.test_digest,
+        })),
+        "training": facts.training.as_ref().map(|training| json!({
+            "estimator": training.estimator,
+            "params": training.params.iter().cloned().collect::<BTreeMap<String, String>>(),
+            "seed": training.seed,
+            "model_digest": training.digest,
+        })),
+    })
+}
+
+fn status(status: GateStatus) -> &'static str {
+    match status {
+        GateStatus::Pass => "pass",
+        GateStatus::Skipped => "skipped",
+        GateStatus::Warn => "warn",
+        GateStatus::Fail => "fail",
+    }
+}
+
+/// The model of a version; the inner error says why its file can not be used.
+pub async fn load_model(
+    registry: &dyn ModelRegistry,
+    version: &ModelVersion,
+) -> Result<Result<Model, String>, RegistryError> {
+    if !version.files.contains_key(MODEL_FILE) {
+        return Ok(Err(format!("it has no `{MODEL_FILE}`")));
+    }
+    let bytes = registry.read(version, MODEL_FILE).await?;
+    Ok(Model::from_bytes(&bytes).map_err(|error| error.to_string()))
+}

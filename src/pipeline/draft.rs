@@ -1,0 +1,131 @@
+//! The facts while they grow: steps hand in their part, nobody else writes.
+
+use std::collections::BTreeMap;
+
+use crate::base::{Diagnostics, Verdict};
+use crate::config::Project;
+use crate::facts::{DefaultUsed, Facts, Outcome, SCHEMA, Step};
+use crate::gates::GateResult;
+
+use super::run::{Finished, Options};
+use super::{Event, Services, commit};
+
+/// The facts while they grow; steps hand in their part, nobody else writes.
+pub struct Draft {
+    pub facts: Facts,
+    pub problems: Diagnostics,
+    pub could_not_find_out: bool,
+}
+
+impl Draft {
+    pub fn new(project: &Project, services: &Services, options: &Options) -> Self {
+        let defaults = project
+            .defaults
+            .iter()
+            .map(|(key, value)| default(key, value))
+            .collect();
+        let facts = Facts {
+            schema: SCHEMA,
+            program_version: options.program_version.to_owned(),
+            model: project.model.to_string(),
+            config_file: options.config_file.clone(),
+            started: services.now,
+            commit: commit::head(&services.root),
+            defaults,
+            steps: Vec::new(),
+            data: None,
+            training: None,
+            evaluation: None,
+            comparison: None,
+            gates: Vec::new(),
+            registry: None,
+            history: Vec::new(),
+            alerts: Vec::new(),
+            verdict: Verdict::FailedToRun,
+            reason: "nothing was done".to_owned(),
+            passed: false,
+        };
+        Self {
+            facts,
+            problems: Diagnostics::default(),
+            could_not_find_out: false,
+        }
+    }
+
+    pub fn step(
+        &mut self,
+        services: &Services,
+        step: &'static str,
+        outcome: Outcome,
+        detail: Option<String>,
+        elapsed_ms: u64,
+    ) {
+        services.tell(Event::StepFinished {
+            step,
+            outcome,
+            detail: detail.clone(),
+            elapsed_ms,
+        });
+        self.could_not_find_out |= outcome == Outcome::Error;
+        self.facts.steps.push(Step {
+            name: step.to_owned(),
+            outcome,
+            detail,
+            elapsed_ms,
+        });
+    }
+
+    pub fn tools(&mut self, tools: Vec<(Step, Option<GateResult>)>) {
+        for (step, gate) in tools {
+            self.facts.steps.push(step);
+            self.facts.gates.extend(gate);
+        }
+    }
+
+    pub fn finish(self, bundle: BTreeMap<String, Vec<u8>>) -> Finished {
+        Finished {
+            facts: self.facts,
+            bundle,
+            problems: self.problems,
+            could_not_find_out: self.could_not_find_out,
+        }
+    }
+}
+
+pub fn default(key: &str, value: &str) -> DefaultUsed {
+    DefaultUsed {
+        key: key.to_owned(),
+        value: value.to_owned(),
+    }
+}
+
+/// Runs work that computes beside the event loop; a panic in it is our bug and comes back as text.
+pub async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| match error.try_into_panic() {
+            Ok(panic) => {
+                let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+                let text = text
+                    .or_else(|| panic.downcast_ref::<String>().cloned())
+                    .unwrap_or_default();
+                format!("a bug of ours: please report it with this text: {text}")
+            }
+            Err(error) => error.to_string(),
+        })
+}
+
+/// An error with its causes, in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let more = inner.to_string();
+        if !text.ends_with(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = inner.source();
+    }
+    text
+}

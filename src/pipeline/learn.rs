@@ -1,0 +1,389 @@
+//! The steps that compute: data, training, evaluation. Synchronous; they run beside the event loop.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use crate::base::{Diagnostic, Diagnostics, Digest, Task};
+use crate::config::{self, Project};
+use crate::data::{self, DataError, Frame, LeakColumns, Partition, Profile, Role, SplitKind, Summary, Values};
+use crate::evaluate::{self, MetricKind, Predictions, SliceColumn, SliceRule, Truth};
+use crate::facts::{ColumnFacts, DataFacts, EvaluationFacts, Leak, TrainingFacts, Violation};
+use crate::sys::Stopwatch;
+use crate::train::{self, FitError, Model, PredictError, TargetError};
+
+use super::cache;
+
+/// Data that is ready to be learned from.
+pub struct Prepared {
+    pub frame: Frame,
+    pub task: Task,
+    pub partition: Partition,
+    /// The group of each test row, where the split keeps groups together.
+    pub groups: Option<Vec<u32>>,
+    pub features: Vec<String>,
+    pub profile: Profile,
+    pub facts: DataFacts,
+    pub warnings: Diagnostics,
+    /// What was read, with its size, for people.
+    pub files: String,
+    /// `(key, value)` of the defaults that only the data could settle.
+    pub defaults: Vec<(String, String)>,
+}
+
+/// Reads, checks, splits and describes the data.
+pub fn prepare(root: &Path, project: &Project) -> Result<Prepared, DataError> {
+    let settings = &project.data;
+    let loaded = data::read(root, settings)?;
+    let mut warnings = loaded.warnings;
+    let n_bytes: u64 = loaded.files.iter().map(|(_, size)| size).sum();
+    let files = match loaded.files.as_slice() {
+        [(name, _)] => format!("`{name}`, {n_bytes} bytes"),
+        several => format!("{} files, {n_bytes} bytes", several.len()),
+    };
+    let mut defaults = Vec::new();
+    let whole = loaded.frame;
+    let roles = data::roles(&whole, settings)?;
+
+    let violations = settings
+        .contract
+        .as_ref()
+        .map(|contract| data::check_contract(&whole, &loaded.bad_cells, contract))
+        .unwrap_or_default();
+
+    // Rows without a target teach nothing and can not be scored.
+    let (labelled, n_unlabelled) =
+        data::rows_with_target(&whole, &settings.target).map_err(|problem| problem.at(settings.target_span))?;
+    let frame = if n_unlabelled == 0 {
+        whole
+    } else {
+        whole.select(&labelled)
+    };
+    if n_unlabelled > 0 {
+        let message = format!("{n_unlabelled} rows have no `{}` and are left out", settings.target);
+        warnings.push(Diagnostic::warning("no-target", message).at(settings.target_span));
+    }
+
+    let task = if let Some(task) = settings.task {
+        data::check_task(&frame, &settings.target, task).map_err(|problem| problem.at(settings.target_span))?;
+        task
+    } else {
+        let (task, why) =
+            data::infer_task(&frame, &settings.target).map_err(|problem| problem.at(settings.target_span))?;
+        defaults.push(("data.task".to_owned(), format!("{}: {why}", task.name())));
+        task
+    };
+
+    let split = match &settings.split {
+        Some(split) => split.clone(),
+        None => data::default_split(&settings.target, task, settings.target_span),
+    };
+    let partition = data::split(&frame, &split)?;
+    if settings.split.is_none() {
+        defaults.push(("data.split".to_owned(), partition.description.clone()));
+    }
+    warnings.extend(partition.warnings.clone());
+
+    let named = |role: Role| frame.columns().iter().zip(&roles).filter(move |(_, of)| **of == role);
+    let features: Vec<String> = named(Role::Feature).map(|(column, _)| column.name.clone()).collect();
+
+    let leaks = data::leaks(
+        &frame,
+        &partition,
+        &LeakColumns::of_split(&settings.target, &features, &split.kind),
+    );
+    let groups = groups(&frame, &partition, &split.kind);
+    let profile = data::profile(&frame, Some(&partition.train));
+    let facts = DataFacts {
+        source: settings.source.clone(),
+        digest: frame.digest(),
+        n_rows: frame.n_rows(),
+        n_train: partition.train.len(),
+        n_test: partition.test.len(),
+        target: settings.target.clone(),
+        task,
+        split: partition.description.clone(),
+        test_digest: frame.digest_of_rows(&partition.test),
+        columns: describe(&profile, &roles),
+        violations: violations.into_iter().map(violation).collect(),
+        leaks: leaks
+            .into_iter()
+            .map(|leak| Leak {
+                code: leak.code.to_owned(),
+                message: leak.message,
+                evidence: leak.evidence,
+            })
+            .collect(),
+    };
+    Ok(Prepared {
+        frame,
+        task,
+        partition,
+        groups,
+        features,
+        profile,
+        facts,
+        warnings,
+        files,
+        defaults,
+    })
+}
+
+fn violation(found: data::Violation) -> Violation {
+    Violation {
+        rule: found.rule,
+        message: found.message,
+        n_rows: found.n_rows,
+        evidence: found.evidence,
+        span: Some(found.span),
+    }
+}
+
+/// A number for the group of every test row: rows of a group vary together, which intervals have to know.
+fn groups(frame: &Frame, partition: &Partition, kind: &SplitKind) -> Option<Vec<u32>> {
+    let SplitKind::Group { column, .. } = kind else {
+        return None;
+    };
+    let column = frame.column(column)?;
+    let mut known: HashMap<String, u32> = HashMap::new();
+    let of = |row: &usize| {
+        let label = column
+            .label(*row)
+            .map_or_else(String::new, std::borrow::Cow::into_owned);
+        let next = u32::try_from(known.len()).unwrap_or(u32::MAX);
+        *known.entry(label).or_insert(next)
+    };
+    Some(partition.test.iter().map(of).collect())
+}
+
+fn describe(profile: &Profile, roles: &[Role]) -> Vec<ColumnFacts> {
+    profile
+        .columns
+        .iter()
+        .zip(roles)
+        .map(|(column, role)| {
+            let numbers = match &column.summary {
+                Summary::Numbers(numbers) => Some(numbers),
+                Summary::Empty | Summary::Texts(_) | Summary::Times { .. } => None,
+            };
+            ColumnFacts {
+                name: column.name.clone(),
+                role: role.name().to_owned(),
+                kind: column.kind.name().to_owned(),
+                n_missing: column.n_missing,
+                n_distinct: column.n_distinct,
+                mean: numbers.map(|n| n.mean),
+                min: numbers.map(|n| n.min),
+                max: numbers.map(|n| n.max),
+                sketch: sketch(&column.summary),
+            }
+        })
+        .collect()
+}
+
+/// At most 20 counts: a histogram, or the most frequent levels.
+fn sketch(summary: &Summary) -> Vec<u64> {
+    match summary {
+        Summary::Numbers(numbers) => numbers.histogram.counts.clone(),
+        Summary::Texts(texts) => texts.levels.iter().take(20).map(|(_, count)| *count).collect(),
+        Summary::Empty | Summary::Times { .. } => Vec::new(),
+    }
+}
+
+/// What training gave, new or taken over.
+pub struct Learned {
+    pub model: Model,
+    pub bytes: Vec<u8>,
+    pub facts: TrainingFacts,
+}
+
+/// Trains, or takes over the model that the same data, settings and seed gave before.
+pub fn learn(root: &Path, project: &Project, prepared: &Prepared, now: &str) -> Result<Learned, FitError> {
+    let estimator = project.train.estimator.as_ref();
+    let key = Digest::of_parts([
+        b"training 1".as_slice(),
+        config::training_key(project).to_string().as_bytes(),
+        prepared.facts.digest.hex().as_bytes(),
+        prepared.facts.test_digest.hex().as_bytes(),
+        prepared.task.name().as_bytes(),
+        prepared.features.join("\u{0}").as_bytes(),
+        train::MODEL_SCHEMA.to_string().as_bytes(),
+    ]);
+    let found =
+        cache::find(root, key).and_then(|(record, bytes)| Some((record, Model::from_bytes(&bytes).ok()?, bytes)));
+    let (record, model, bytes, reused) = if let Some((record, model, bytes)) = found {
+        (record, model, bytes, true)
+    } else {
+        let watch = Stopwatch::start();
+        let trained = train::fit(
+            &prepared.frame,
+            &prepared.partition.train,
+            &prepared.features,
+            &project.data.target,
+            prepared.task,
+            estimator,
+            project.train.seed,
+        )?;
+        let bytes = trained.model.to_bytes();
+        let record = cache::Record {
+            model: Digest::of(&bytes),
+            n_features_in: trained.n_features_in,
+            n_features_out: trained.n_features_out,
+            notes: trained.notes,
+            elapsed_ms: watch.elapsed_ms(),
+            trained: now.to_owned(),
+        };
+        if let Err(error) = cache::keep(root, key, &record, &bytes) {
+            tracing::warn!(%error, "could not keep the model for reuse");
+        }
+        (record, trained.model, bytes, false)
+    };
+    let facts = TrainingFacts {
+        estimator: estimator.name().to_owned(),
+        params: estimator
+            .params()
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect(),
+        seed: project.train.seed,
+        n_features_in: record.n_features_in,
+        n_features_out: record.n_features_out,
+        model_bytes: bytes.len() as u64,
+        digest: record.model,
+        elapsed_ms: record.elapsed_ms,
+        reused_from: reused.then(|| format!("the training of {}", record.trained)),
+        notes: record.notes,
+        importance: model.importance().into_iter().take(10).collect(),
+    };
+    Ok(Learned { model, bytes, facts })
+}
+
+/// What the model says about the held-out rows, and how good that is.
+pub struct Evaluated {
+    pub truth: Truth,
+    pub predictions: Predictions,
+    pub facts: EvaluationFacts,
+}
+
+/// Why a model could not be scored.
+#[derive(Debug, thiserror::Error)]
+pub enum EvaluateError {
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    #[error(transparent)]
+    Predict(#[from] PredictError),
+}
+
+/// Scores the model on the held-out rows.
+pub fn evaluate(
+    project: &Project,
+    prepared: &Prepared,
+    model: &Model,
+    metrics: &[&'static MetricKind],
+) -> Result<Evaluated, EvaluateError> {
+    let rows = &prepared.partition.test;
+    let truth = train::truth(
+        &prepared.frame,
+        rows,
+        &project.data.target,
+        prepared.task,
+        Some(model.labels()),
+    )?;
+    let predictions = model.predict(&prepared.frame, Some(rows))?;
+    let seed = project.train.seed;
+    let results = evaluate::evaluate(&truth, &predictions, metrics, seed);
+    let min_rows = project
+        .gates
+        .slices
+        .as_ref()
+        .map_or(DEFAULT_SLICE_ROWS, |gate| gate.min_rows);
+    let cut = cut(project, prepared);
+    let slices = evaluate::evaluate_slices(&truth, &predictions, metrics, &cut, min_rows, seed);
+    let facts = EvaluationFacts {
+        primary: metrics.first().map(|metric| metric.name.to_owned()).unwrap_or_default(),
+        metrics: results,
+        slices,
+        slice_min_rows: min_rows,
+        plots: evaluate::plots(&truth, &predictions),
+    };
+    Ok(Evaluated {
+        truth,
+        predictions,
+        facts,
+    })
+}
+
+/// Every slice that the configuration asks for: name and positions within the test rows.
+pub fn cut(project: &Project, prepared: &Prepared) -> Vec<(String, Vec<usize>)> {
+    let rows = &prepared.partition.test;
+    project
+        .evaluate
+        .slices
+        .iter()
+        .flat_map(|(rule, _)| slice_rows(&prepared.frame, rows, rule))
+        .collect()
+}
+
+const DEFAULT_SLICE_ROWS: usize = 30;
+
+/// The slices of one rule: name and positions within `rows`.
+fn slice_rows(frame: &Frame, rows: &[usize], rule: &SliceRule) -> Vec<(String, Vec<usize>)> {
+    let (SliceRule::Values { column } | SliceRule::Bins { column, .. }) = rule;
+    let Some(column) = frame.column(column) else {
+        return Vec::new();
+    };
+    match &column.values {
+        Values::Numbers(values) => {
+            let taken: Vec<f64> = rows.iter().map(|&row| values[row]).collect();
+            evaluate::slices(rule, SliceColumn::Numbers(&taken))
+        }
+        Values::Texts { codes, levels } => {
+            let taken: Vec<u32> = rows.iter().map(|&row| codes[row]).collect();
+            evaluate::slices(rule, SliceColumn::Texts { codes: &taken, levels })
+        }
+    }
+}
+
+/// The metrics of a run: the gated ones first, then those asked for, else the usual ones of the task.
+pub fn metrics(project: &Project, task: Task) -> Result<Vec<&'static MetricKind>, Diagnostics> {
+    let mut problems = Diagnostics::default();
+    let mut chosen: Vec<&'static MetricKind> = Vec::new();
+    let gated = project
+        .gates
+        .metrics
+        .iter()
+        .filter(|gate| !gate.informational)
+        .map(|gate| (&gate.metric, gate.span));
+    let shown = project
+        .gates
+        .metrics
+        .iter()
+        .filter(|gate| gate.informational)
+        .map(|gate| (&gate.metric, gate.span));
+    let asked = project.evaluate.metrics.iter().map(|(name, span)| (name, *span));
+    for (name, span) in gated.chain(asked).chain(shown) {
+        match evaluate::metric(name) {
+            Some(kind) if kind.tasks.contains(&task) => {
+                if !chosen.iter().any(|other| other.name == kind.name) {
+                    chosen.push(kind);
+                }
+            }
+            _ => {
+                let message = format!("`{name}` is not a metric of {}", task.name());
+                let fitting = evaluate::metrics_for(task).map(|kind| kind.name);
+                let help = format!("the metrics are: {}", fitting.collect::<Vec<_>>().join(", "));
+                problems.push(Diagnostic::error("wrong-metric", message).at(span).help(help));
+            }
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    if project.evaluate.metrics.is_empty() {
+        for kind in evaluate::default_metrics(task) {
+            if !chosen.iter().any(|other| other.name == kind.name) {
+                chosen.push(kind);
+            }
+        }
+    }
+    Ok(chosen)
+}

@@ -1,0 +1,70 @@
+//! The run: data → training → evaluation → comparison → gates → version, each step a fact whatever happens.
+
+mod bundle;
+mod cache;
+mod commit;
+mod compare;
+mod draft;
+mod judge;
+mod learn;
+mod meet;
+mod publish;
+mod run;
+mod steps;
+mod store;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::base::Timestamp;
+use crate::facts::Outcome;
+use crate::track::ModelRegistry;
+
+pub use bundle::{csv_field, load_model};
+pub use draft::{beside, chain};
+pub use publish::publish_run;
+pub use run::{Finished, Options, check, compare_versions, run};
+pub use store::{RunFiles, StoreError, directory as run_directory, latest, load, load_facts, save};
+
+/// What a run acts with. Everything that differs between a laptop and a runner is in here.
+pub struct Services {
+    /// The repository's root: paths of the configuration are relative to it.
+    pub root: PathBuf,
+    pub registry: Box<dyn ModelRegistry>,
+    /// Where the registry is, for people: `.mlops/registry`.
+    pub registry_place: String,
+    /// The environment of child processes, scrubbed already.
+    pub child_env: BTreeMap<String, String>,
+    pub actor: String,
+    pub now: Timestamp,
+    /// Progress for people; nobody has to listen.
+    pub events: UnboundedSender<Event>,
+}
+
+impl Services {
+    /// Tells whoever listens; a run goes on without listeners.
+    pub fn tell(&self, event: Event) {
+        self.events.send(event).ok();
+    }
+}
+
+/// The one stream out of a running pipeline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    StepStarted {
+        step: &'static str,
+    },
+    /// One line that a command printed, made inert already.
+    Output {
+        step: &'static str,
+        line: String,
+    },
+    StepFinished {
+        step: &'static str,
+        outcome: Outcome,
+        detail: Option<String>,
+        elapsed_ms: u64,
+    },
+}

@@ -1,0 +1,220 @@
+//! The steps of a run, each with its event, its outcome and its part of the facts.
+
+use std::sync::Arc;
+
+use crate::base::Diagnostic;
+use crate::config::Project;
+use crate::data::DataError;
+use crate::evaluate::MetricKind;
+use crate::facts::{Outcome, Step};
+use crate::gates::{self, GateResult, GateStatus};
+use crate::sys::Stopwatch;
+use crate::train::{FitError, Model};
+
+use super::draft::{Draft, beside, chain, default};
+use super::learn::{self, Evaluated, Learned, Prepared};
+use super::{Event, Services};
+
+/// Data that keeps its contract, and the metrics that fit it.
+pub struct Ready {
+    pub prepared: Arc<Prepared>,
+    pub metrics: Arc<[&'static MetricKind]>,
+}
+
+/// A model and everything said about it.
+pub struct Made {
+    pub ready: Ready,
+    pub model: Arc<Model>,
+    /// The model as it is saved.
+    pub bytes: Vec<u8>,
+    pub evaluated: Arc<Evaluated>,
+}
+
+/// The lint and test gates, one after the other: both may write to the same files.
+pub async fn command_gates(project: &Project, services: &Services) -> Vec<(Step, Option<GateResult>)> {
+    let mut done = Vec::new();
+    for (name, gate) in [("lint", &project.gates.lint), ("test", &project.gates.test)] {
+        let Some(gate) = gate else { continue };
+        services.tell(Event::StepStarted { step: name });
+        let watch = Stopwatch::start();
+        let mut on_line = |line: &str| {
+            services.tell(Event::Output {
+                step: name,
+                line: line.to_owned(),
+            });
+        };
+        let (cwd, env) = (&services.root, &services.child_env);
+        let mut result = gates::run_commands(name, &gate.commands, gate.timeout, cwd, env, &mut on_line).await;
+        result.span = result.span.or(Some(gate.span));
+        let outcome = if result.status == GateStatus::Fail {
+            Outcome::Failed
+        } else {
+            Outcome::Done
+        };
+        let elapsed_ms = watch.elapsed_ms();
+        let detail = (outcome == Outcome::Failed).then(|| result.reason.clone());
+        services.tell(Event::StepFinished {
+            step: name,
+            outcome,
+            detail: detail.clone(),
+            elapsed_ms,
+        });
+        done.push((
+            Step {
+                name: name.to_owned(),
+                outcome,
+                detail,
+                elapsed_ms,
+            },
+            Some(result),
+        ));
+    }
+    done
+}
+
+/// The data step. `None`: there is nothing to learn from, and the draft says why.
+pub async fn prepare(draft: &mut Draft, project: &Arc<Project>, services: &Services) -> Option<Arc<Prepared>> {
+    services.tell(Event::StepStarted { step: "data" });
+    let watch = Stopwatch::start();
+    let (root, of) = (services.root.clone(), Arc::clone(project));
+    let prepared = match beside(move || learn::prepare(&root, &of)).await {
+        Ok(Ok(prepared)) => prepared,
+        Ok(Err(DataError::Problems(problems))) => {
+            let first = problems
+                .iter()
+                .next()
+                .map_or_else(|| "no reason given".to_owned(), |d| d.message.clone());
+            draft.facts.reason = format!("the data can not be used: {first}");
+            draft.problems.extend(problems);
+            draft.step(services, "data", Outcome::Failed, Some(first), watch.elapsed_ms());
+            return None;
+        }
+        Ok(Err(error @ DataError::File(_))) => {
+            let detail = chain(&error);
+            draft.facts.reason = format!("the data could not be read: {detail}");
+            draft.step(services, "data", Outcome::Error, Some(detail), watch.elapsed_ms());
+            return None;
+        }
+        Err(panic) => {
+            draft.facts.reason = format!("reading the data stopped: {panic}");
+            draft.step(services, "data", Outcome::Error, Some(panic), watch.elapsed_ms());
+            return None;
+        }
+    };
+    draft.problems.extend(prepared.warnings.clone());
+    draft
+        .facts
+        .defaults
+        .extend(prepared.defaults.iter().map(|(key, value)| default(key, value)));
+    draft.facts.data = Some(prepared.facts.clone());
+    let broken = !prepared.facts.violations.is_empty();
+    let (n_rows, n_columns) = (prepared.frame.n_rows(), prepared.frame.columns().len());
+    let detail = Some(format!("{n_rows} rows, {n_columns} columns of {}", prepared.files));
+    let outcome = if broken { Outcome::Failed } else { Outcome::Done };
+    draft.step(services, "data", outcome, detail, watch.elapsed_ms());
+    Some(Arc::new(prepared))
+}
+
+/// The data, checked against its contract and the metrics. `None`: nothing may train on it, and the draft says why.
+pub async fn ready(draft: &mut Draft, project: &Arc<Project>, services: &Services) -> Option<Ready> {
+    let prepared = prepare(draft, project, services).await?;
+    let metrics: Arc<[&'static MetricKind]> = match learn::metrics(project, prepared.task) {
+        Ok(metrics) => metrics.into(),
+        Err(problems) => {
+            let why = "the configuration asks for metrics that do not fit the task";
+            why.clone_into(&mut draft.facts.reason);
+            draft.problems.extend(problems);
+            draft.step(services, "train", Outcome::Skipped, Some(why.to_owned()), 0);
+            return None;
+        }
+    };
+    if project.evaluate.metrics.is_empty() {
+        let names = metrics.iter().map(|metric| metric.name).collect::<Vec<_>>().join(", ");
+        draft.facts.defaults.push(default("evaluate.metrics", &names));
+    }
+    if let Some(violation) = prepared.facts.violations.first() {
+        draft.facts.reason = format!("the data contract is broken: {}", violation.message);
+        let why = "nothing trains on data that breaks its contract".to_owned();
+        draft.step(services, "train", Outcome::Skipped, Some(why), 0);
+        return None;
+    }
+    Some(Ready { prepared, metrics })
+}
+
+/// Data, training and evaluation. `None`: there is no challenger, and the draft says why.
+pub async fn learn_model(draft: &mut Draft, project: &Arc<Project>, services: &Services) -> Option<Made> {
+    let ready = ready(draft, project, services).await?;
+    services.tell(Event::StepStarted { step: "train" });
+    let watch = Stopwatch::start();
+    let (root, of, with) = (services.root.clone(), Arc::clone(project), Arc::clone(&ready.prepared));
+    let now = services.now.to_string();
+    let learned = match beside(move || learn::learn(&root, &of, &with, &now)).await {
+        Ok(Ok(learned)) => learned,
+        Ok(Err(error)) => {
+            let detail = chain(&error);
+            draft.facts.reason = format!("training failed: {detail}");
+            if matches!(error, FitError::WrongTask { .. }) {
+                draft
+                    .problems
+                    .push(Diagnostic::error("wrong-estimator", detail.clone()).at(project.train.span));
+            }
+            draft.step(services, "train", Outcome::Failed, Some(detail), watch.elapsed_ms());
+            return None;
+        }
+        Err(panic) => {
+            draft.facts.reason = format!("training stopped: {panic}");
+            draft.step(services, "train", Outcome::Error, Some(panic), watch.elapsed_ms());
+            return None;
+        }
+    };
+    let Learned { model, bytes, facts } = learned;
+    let (outcome, detail) = match &facts.reused_from {
+        Some(from) => (Outcome::Reused, format!("nothing changed since {from}")),
+        None => (Outcome::Done, format!("`{}`", facts.estimator)),
+    };
+    draft.facts.training = Some(facts);
+    draft.step(services, "train", outcome, Some(detail), watch.elapsed_ms());
+    evaluate(draft, project, services, ready, Arc::new(model), bytes).await
+}
+
+/// Scores a model on the held-out rows. `None`: it can not be scored, and the draft says why.
+pub async fn evaluate(
+    draft: &mut Draft,
+    project: &Arc<Project>,
+    services: &Services,
+    ready: Ready,
+    model: Arc<Model>,
+    bytes: Vec<u8>,
+) -> Option<Made> {
+    services.tell(Event::StepStarted { step: "evaluate" });
+    let watch = Stopwatch::start();
+    let (of, with, by, one) = (
+        Arc::clone(project),
+        Arc::clone(&ready.prepared),
+        Arc::clone(&ready.metrics),
+        Arc::clone(&model),
+    );
+    let evaluated = match beside(move || learn::evaluate(&of, &with, &one, &by)).await {
+        Ok(Ok(evaluated)) => Arc::new(evaluated),
+        Ok(Err(error)) => {
+            let detail = chain(&error);
+            draft.facts.reason = format!("the model could not be evaluated: {detail}");
+            draft.step(services, "evaluate", Outcome::Failed, Some(detail), watch.elapsed_ms());
+            return None;
+        }
+        Err(panic) => {
+            draft.facts.reason = format!("evaluation stopped: {panic}");
+            draft.step(services, "evaluate", Outcome::Error, Some(panic), watch.elapsed_ms());
+            return None;
+        }
+    };
+    draft.facts.evaluation = Some(evaluated.facts.clone());
+    let detail = format!("{} held-out rows", ready.prepared.partition.test.len());
+    draft.step(services, "evaluate", Outcome::Done, Some(detail), watch.elapsed_ms());
+    Some(Made {
+        ready,
+        model,
+        bytes,
+        evaluated,
+    })
+}
