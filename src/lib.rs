@@ -2,9 +2,9 @@
 //!
 //! Modules are private, so that an unused `pub` item is a dead-code warning. `ARCHITECTURE.md` is the map.
 
-#![allow(dead_code, unused_imports)] // Removed when the pipeline ties the modules together.
-
+mod app;
 mod base;
+mod cli;
 mod config;
 mod data;
 mod evaluate;
@@ -18,3 +18,6 @@ mod stats;
 mod sys;
 mod track;
 mod train;
+
+pub use app::run;
+pub use cli::Terminal;

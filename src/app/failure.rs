@@ -1,0 +1,115 @@
+//! What stops a command: problems in files of the repository (exit 2), and the world (exit 3), each with its hint.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use crate::base::{Diagnostics, NameError};
+use crate::data::DataError;
+use crate::pipeline::StoreError;
+use crate::sys::FileError;
+use crate::track::RegistryError;
+
+use super::{OUR_BUG, UNUSABLE};
+
+const UNKNOWN: u8 = 3;
+
+/// Why a command gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    #[error("{0}")]
+    Diagnostics(Diagnostics),
+    #[error("there is no `mlops.yaml` in {}", directory.display())]
+    NoConfig { directory: PathBuf },
+    #[error(transparent)]
+    Name(#[from] NameError),
+    #[error("{0}")]
+    Unusable(String),
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("could not write the output")]
+    Output {
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("could not start")]
+    Start {
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("a step panicked: {0}")]
+    Panic(String),
+}
+
+impl From<Diagnostics> for Failure {
+    fn from(problems: Diagnostics) -> Self {
+        Self::Diagnostics(problems)
+    }
+}
+
+impl From<DataError> for Failure {
+    fn from(error: DataError) -> Self {
+        match error {
+            DataError::Problems(problems) => Self::Diagnostics(problems),
+            DataError::File(error) => Self::File(error),
+        }
+    }
+}
+
+impl Failure {
+    fn code(&self) -> u8 {
+        match self {
+            Self::Diagnostics(_)
+            | Self::NoConfig { .. }
+            | Self::Name(_)
+            | Self::Unusable(_)
+            | Self::Registry(RegistryError::NotFound { .. })
+            | Self::Store(StoreError::NoRun) => UNUSABLE,
+            Self::Panic(_) => OUR_BUG,
+            Self::File(_) | Self::Registry(_) | Self::Store(_) | Self::Output { .. } | Self::Start { .. } => UNKNOWN,
+        }
+    }
+
+    /// What to do about it, where that can be said.
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::NoConfig { .. } => Some(
+                "the smallest one that works:\n\n    model: my-model\n    data:\n      source: data.csv\n      target: y\n    \
+                 train:\n      estimator: ridge\n",
+            ),
+            Self::Registry(RegistryError::NotFound { .. }) => Some("`mlops status` shows the versions that are there"),
+            Self::Registry(RegistryError::Conflict { .. }) => Some("look with `mlops status` and try again"),
+            Self::Store(StoreError::NoRun) => Some("`mlops run` makes one"),
+            Self::Store(StoreError::Facts { source, .. }) => Some(source.hint()),
+            Self::Panic(_) => Some("this is a bug of ours: please report it with this text"),
+            Self::Diagnostics(_)
+            | Self::Name(_)
+            | Self::Unusable(_)
+            | Self::File(_)
+            | Self::Registry(_)
+            | Self::Store(_)
+            | Self::Output { .. }
+            | Self::Start { .. } => None,
+        }
+    }
+}
+
+/// Tells a person, and says the exit code.
+pub fn show(failure: &Failure) -> u8 {
+    match failure {
+        Failure::Diagnostics(problems) => say(&problems.to_string()),
+        other => say(&format!("error: {}", crate::pipeline::chain(other))),
+    }
+    if let Some(hint) = failure.hint() {
+        say(&format!("  = help: {hint}"));
+    }
+    failure.code()
+}
+
+/// One message on stderr; nobody to read it is no reason to stop.
+pub fn say(text: &str) {
+    writeln!(std::io::stderr().lock(), "{text}").ok();
+}

@@ -1,0 +1,89 @@
+//! From an invocation to a checked project and the services it is run with.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::base::Diagnostics;
+use crate::cli::Invocation;
+use crate::config::{self, Project};
+use crate::pipeline::{Event, Services};
+use crate::track::Local;
+use crate::{exec, sys};
+
+use super::Failure;
+
+/// Where a configuration is looked for when none is named.
+const NAMES: [&str; 4] = ["mlops.yaml", "mlops.yml", ".github/mlops.yaml", ".github/mlops.yml"];
+/// Where the embedded registry is, below the root.
+pub const REGISTRY: &str = ".mlops/registry";
+
+/// A configuration that was read and checked.
+pub struct Opened {
+    pub root: PathBuf,
+    /// As the user would name it.
+    pub file: String,
+    pub text: String,
+    pub project: Arc<Project>,
+    pub warnings: Diagnostics,
+}
+
+/// Finds, reads and checks the configuration.
+pub fn open(invocation: &Invocation) -> Result<Opened, Failure> {
+    let common = &invocation.cli.common;
+    let root = common.directory.clone().unwrap_or_else(|| PathBuf::from("."));
+    if !root.is_dir() {
+        return Err(Failure::Unusable(format!("`{}` is not a directory", root.display())));
+    }
+    let file = match &common.config {
+        Some(file) if root.join(file).is_file() => file.clone(),
+        Some(file) => {
+            return Err(Failure::Unusable(format!(
+                "there is no configuration `{}`",
+                root.join(file).display()
+            )));
+        }
+        None => NAMES
+            .iter()
+            .map(PathBuf::from)
+            .find(|name| root.join(name).is_file())
+            .ok_or_else(|| Failure::NoConfig {
+                directory: root.clone(),
+            })?,
+    };
+    let name = file.display().to_string();
+    let bytes = sys::read(&root.join(&file), config::MAX_BYTES as u64 + 1)?;
+    let located = |mut problems: Diagnostics, text: &str| {
+        problems.locate(&name, text);
+        problems
+    };
+    let text = config::decode(&bytes).map_err(|problems| located(problems, ""))?;
+    let config::Checked { project, warnings } = config::check(text).map_err(|problems| located(problems, text))?;
+    let warnings = located(warnings, text);
+    Ok(Opened {
+        root,
+        text: text.to_owned(),
+        project: Arc::new(project),
+        warnings,
+        file: name,
+    })
+}
+
+/// The embedded registry of a repository.
+pub fn registry(root: &Path) -> Local {
+    Local::new(root.join(REGISTRY))
+}
+
+/// What a run acts with on this machine.
+pub fn services(invocation: &Invocation, root: &Path, events: UnboundedSender<Event>) -> Services {
+    Services {
+        root: root.to_owned(),
+        registry: Box::new(registry(root)),
+        registry_place: REGISTRY.to_owned(),
+        child_env: exec::scrubbed_env(&invocation.env),
+        actor: invocation.actor(),
+        now: sys::now(),
+        events,
+    }
+}

@@ -1,0 +1,228 @@
+//! `predict` and `profile`: a data file against a model, and a data file by itself.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::base::{Diagnostic, Diagnostics, Span};
+use crate::cli::Invocation;
+use crate::data::{self, BadCell, ColumnType, DataError, Frame, Loaded, Profile, Summary};
+use crate::evaluate::Predictions;
+use crate::exec::neutralise;
+use crate::pipeline;
+use crate::sys;
+use crate::train::{Model, PredictError};
+
+use super::registry::serving;
+use super::{Failure, PASSED, json as wants_json, print, project};
+
+/// Scores a data file with a version of the registry: one CSV line a row, in the order of the rows.
+pub async fn predict(
+    invocation: &Invocation,
+    input: &str,
+    version: Option<&str>,
+    output: Option<&Path>,
+) -> Result<u8, Failure> {
+    let opened = project::open(invocation)?;
+    let registry = project::registry(&opened.root);
+    let version = serving(&registry, &opened, version).await?;
+    let model = match pipeline::load_model(&registry, &version).await? {
+        Ok(model) => Arc::new(model),
+        Err(why) => return Err(Failure::Unusable(format!("{} can not be used: {why}", version.number))),
+    };
+    let (root, input) = (opened.root.clone(), input.to_owned());
+    let scored = beside(move || score(&root, &input, &model)).await??;
+    let text = if wants_json(invocation) {
+        scored.json(version.number.0)
+    } else {
+        scored.csv()
+    };
+    match output {
+        Some(file) => sys::write_atomic(&opened.root.join(file), text.as_bytes())?,
+        None => print(&text)?,
+    }
+    Ok(PASSED)
+}
+
+/// What every column of a data file holds.
+pub async fn profile(invocation: &Invocation, input: &str) -> Result<u8, Failure> {
+    let root = invocation
+        .cli
+        .common
+        .directory
+        .clone()
+        .unwrap_or_else(|| PathBuf::from("."));
+    let input = input.to_owned();
+    let profile = beside(move || {
+        let loaded = data::read_source(&root, &input, &BTreeMap::new())?;
+        Ok::<_, DataError>(data::profile(&loaded.frame, None))
+    })
+    .await??;
+    let text = if wants_json(invocation) {
+        serde_json::to_string_pretty(&profile).expect("a profile has text keys and finite numbers only")
+    } else {
+        table(&profile)
+    };
+    print(&text)?;
+    Ok(PASSED)
+}
+
+async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+    pipeline::beside(work).await.map_err(Failure::Panic)
+}
+
+/// The rows' predictions.
+struct Scored {
+    predictions: Predictions,
+}
+
+fn score(root: &Path, input: &str, model: &Model) -> Result<Scored, Failure> {
+    let mut types = model.feature_types();
+    let read = |types: &BTreeMap<String, ColumnType>| -> Result<Frame, Failure> {
+        let Loaded { frame, bad_cells, .. } = data::read_source(root, input, types)?;
+        if bad_cells.is_empty() {
+            Ok(frame)
+        } else {
+            Err(refuse(&bad_cells, &frame).into())
+        }
+    };
+    let frame = read(&types)?;
+    let predictions = match model.predict(&frame, None) {
+        Ok(predictions) => predictions,
+        Err(error) => {
+            // A text among numbers makes a column of texts: reading it as numbers finds the cells at fault.
+            if let PredictError::TypeChanged { column, .. } = &error {
+                types.insert(column.clone(), ColumnType::Float);
+                read(&types)?;
+            }
+            let problem = Diagnostic::error("not-scorable", pipeline::chain(&error)).file(input);
+            return Err(Diagnostics::from(problem).into());
+        }
+    };
+    Ok(Scored { predictions })
+}
+
+/// Cells that are not of the type that the model was trained on.
+fn refuse(bad_cells: &[BadCell], frame: &Frame) -> Diagnostics {
+    let mut problems: Diagnostics = bad_cells.iter().take(10).map(|cell| wrong_cell(cell, frame)).collect();
+    if bad_cells.len() > 10 {
+        problems.push(Diagnostic::error(
+            "wrong-cells",
+            format!("and {} more cells like these", bad_cells.len() - 10),
+        ));
+    }
+    problems
+}
+
+fn wrong_cell(cell: &BadCell, frame: &Frame) -> Diagnostic {
+    let place = frame.place(cell.row);
+    let line = u32::try_from(place.line).unwrap_or(u32::MAX);
+    let message = format!(
+        "`{}` = `{}` is not of the type that the model was trained on",
+        cell.column, cell.text
+    );
+    Diagnostic::error("wrong-cell", message)
+        .file(&place.file)
+        .at(Span::new(line, 1, 1))
+}
+
+/// A profile as a table for people.
+fn table(profile: &Profile) -> String {
+    let mut out = format!(
+        "{} rows\n{:<24} {:<10} {:>9} {:>9}  values\n",
+        profile.n_rows, "column", "type", "missing", "distinct"
+    );
+    for column in &profile.columns {
+        let values = match &column.summary {
+            Summary::Empty => "none known".to_owned(),
+            Summary::Numbers(numbers) => {
+                format!(
+                    "mean {:.6}, sd {:.6}, {} to {}",
+                    numbers.mean, numbers.sd, numbers.min, numbers.max
+                )
+            }
+            Summary::Texts(texts) => {
+                let first: Vec<String> = texts
+                    .levels
+                    .iter()
+                    .take(4)
+                    .map(|(level, n)| format!("{level} ({n})"))
+                    .collect();
+                first.join(", ")
+            }
+            Summary::Times { first, last } => {
+                let shown = |seconds: f64| data::number_label(ColumnType::Timestamp, seconds);
+                format!("{} to {}", shown(*first), shown(*last))
+            }
+        };
+        let name: String = neutralise(&column.name).chars().take(24).collect();
+        // Writing to a string can not fail.
+        let _ = writeln!(
+            out,
+            "{name:<24} {:<10} {:>9} {:>9}  {}",
+            column.kind.name(),
+            column.n_missing,
+            column.n_distinct,
+            neutralise(&values)
+        );
+    }
+    out
+}
+
+impl Scored {
+    fn csv(&self) -> String {
+        match &self.predictions {
+            Predictions::Numbers(values) => {
+                let mut out = String::from("prediction\n");
+                for value in values {
+                    out.push_str(&value.to_string());
+                    out.push('\n');
+                }
+                out
+            }
+            Predictions::Classes {
+                codes,
+                labels,
+                probabilities,
+            } => {
+                let mut out = String::from("prediction");
+                for label in labels {
+                    out.push(',');
+                    out.push_str(&pipeline::csv_field(&format!("p({label})")));
+                }
+                out.push('\n');
+                for (code, row) in codes.iter().zip(probabilities.chunks_exact(labels.len().max(1))) {
+                    out.push_str(&pipeline::csv_field(
+                        labels.get(*code as usize).map_or("", String::as_str),
+                    ));
+                    for p in row {
+                        out.push(',');
+                        out.push_str(&p.to_string());
+                    }
+                    out.push('\n');
+                }
+                out
+            }
+        }
+    }
+
+    fn json(&self, version: u32) -> String {
+        let value = match &self.predictions {
+            Predictions::Numbers(values) => json!({"version": version, "predictions": values}),
+            Predictions::Classes {
+                codes,
+                labels,
+                probabilities,
+            } => json!({
+                "version": version,
+                "labels": labels,
+                "predictions": codes.iter().map(|code| labels.get(*code as usize)).collect::<Vec<_>>(),
+                "probabilities": probabilities.chunks_exact(labels.len().max(1)).collect::<Vec<_>>(),
+            }),
+        };
+        value.to_string()
+    }
+}

@@ -1,0 +1,221 @@
+//! The command line: argv and the environment become an [`Invocation`]; nothing else reads either.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// The lifecycle of a repository's model: check, train, compare, gate, publish, promote.
+#[derive(Debug, Parser)]
+#[command(name = "mlops", version, max_term_width = 100, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+#[derive(Debug, Args)]
+pub struct Common {
+    /// Work in this directory
+    #[arg(short = 'C', value_name = "DIR", global = true)]
+    pub directory: Option<PathBuf>,
+    /// The configuration file [default: mlops.yaml, then .github/mlops.yaml]
+    #[arg(long, value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+    /// What stdout carries
+    #[arg(long, value_enum, default_value_t = Format::Human, global = true)]
+    pub format: Format,
+    #[arg(long, value_enum, default_value_t = Color::Auto, global = true)]
+    pub color: Color,
+    /// Say only the result
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Say more; twice for everything
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub verbose: u8,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Human,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The whole lifecycle: data, lint, tests, training, comparison, gates, a version, a report
+    Run {
+        /// Keep the model in the run's directory, write no version
+        #[arg(long)]
+        no_publish: bool,
+    },
+    /// Configuration, data contract, lint and test gates; no training
+    Check,
+    /// Compare two versions on today's held-out rows
+    Compare {
+        /// The champion: a version or an alias
+        champion: String,
+        /// The challenger: a version or an alias
+        challenger: String,
+    },
+    /// Make a version of the last finished run
+    Publish,
+    /// Move the production alias to a version whose gates all passed
+    Promote {
+        /// A version or an alias [default: candidate]
+        version: Option<String>,
+    },
+    /// Move the production alias back to where it was before
+    Rollback,
+    /// What is in the registry now
+    Status,
+    /// Every publication and promotion, oldest first
+    History,
+    /// Score a data file with a version of the registry
+    Predict {
+        /// CSV, Parquet or JSON Lines; a path or a glob
+        input: String,
+        /// A version or an alias [default: production, else candidate]
+        #[arg(long)]
+        version: Option<String>,
+        /// Write here instead of stdout
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// What every column of a data file holds
+    Profile {
+        /// CSV, Parquet or JSON Lines; a path or a glob
+        input: String,
+    },
+    /// Show a finished run again
+    Report {
+        /// The run's directory [default: the last run]
+        run: Option<PathBuf>,
+        /// How to show it
+        #[arg(long = "as", value_enum, default_value_t = Rendering::Terminal)]
+        rendering: Rendering,
+    },
+    /// The JSON Schema of mlops.yaml
+    Schema {
+        /// A Markdown table instead
+        #[arg(long, value_enum)]
+        table: Option<SchemaTable>,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchemaTable {
+    Keys,
+    Estimators,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Rendering {
+    Terminal,
+    Markdown,
+    Html,
+    Json,
+}
+
+/// Everything that the outside says, in one value.
+#[derive(Debug)]
+pub struct Invocation {
+    pub cli: Cli,
+    pub env: BTreeMap<String, String>,
+    /// Whether stdout and stderr are terminals.
+    pub terminal: Terminal,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terminal {
+    pub stdout: bool,
+    pub stderr: bool,
+}
+
+impl Invocation {
+    pub fn parse(
+        args: impl IntoIterator<Item = OsString>,
+        env: BTreeMap<String, String>,
+        terminal: Terminal,
+    ) -> Result<Self, clap::Error> {
+        Ok(Self {
+            cli: Cli::try_parse_from(args)?,
+            env,
+            terminal,
+        })
+    }
+
+    /// Colour on stdout: asked for, or a terminal that does not refuse it.
+    pub fn color(&self) -> bool {
+        match self.cli.common.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => {
+                let set = |name: &str| self.env.get(name).is_some_and(|value| !value.is_empty());
+                self.terminal.stdout && !set("NO_COLOR") && self.env.get("TERM").is_none_or(|term| term != "dumb")
+            }
+        }
+    }
+
+    /// Columns of the terminal; 100 when nobody says.
+    pub fn width(&self) -> usize {
+        let columns = self.env.get("COLUMNS").and_then(|columns| columns.parse().ok());
+        columns.unwrap_or(100).clamp(40, 160)
+    }
+
+    /// Who is acting, for the ledger.
+    pub fn actor(&self) -> String {
+        let named = ["GITHUB_ACTOR", "USER", "LOGNAME"]
+            .iter()
+            .find_map(|name| self.env.get(*name));
+        named
+            .filter(|name| !name.is_empty())
+            .cloned()
+            .unwrap_or_else(|| "unknown".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Invocation, clap::Error> {
+        let args = line.split_whitespace().map(OsString::from);
+        Invocation::parse(
+            args,
+            BTreeMap::new(),
+            Terminal {
+                stdout: false,
+                stderr: false,
+            },
+        )
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn global_options_stand_anywhere() {
+        for line in ["mlops -C repo --format json run", "mlops run -C repo --format json"] {
+            let invocation = parse(line).unwrap();
+            assert_eq!(
+                invocation.cli.common.directory.as_deref(),
+                Some(std::path::Path::new("repo"))
+            );
+            assert_eq!(invocation.cli.common.format, Format::Json);
+        }
+        assert!(parse("mlops frobnicate").is_err());
+    }
+}
