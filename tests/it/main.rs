@@ -1,5 +1,13 @@
 //! The built program from outside: the house's layers, the commands, the files they leave.
-#![allow(clippy::unwrap_used, reason = "`allow-unwrap-in-tests` does not reach helpers of an integration test")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "`allow-unwrap-in-tests` does not reach helpers of an integration test"
+)]
 #![allow(clippy::disallowed_methods, reason = "tests act on the real world")]
 
 mod architecture;
+mod documents;
+mod lifecycle;
+mod processes;
+mod refusals;
+mod support;

@@ -1,0 +1,229 @@
+//! From data to production and back, on real data.
+
+use crate::support::Repository;
+
+#[test]
+fn the_first_run_meets_a_baseline_and_makes_version_one() {
+    let repository = Repository::example("diabetes");
+    let (code, result) = repository.json(&["run"]);
+    assert_eq!(code, 0, "{result:#}");
+    assert_eq!(result["schema"], 1);
+    assert_eq!(result["model"], "diabetes-progression");
+    assert_eq!(result["verdict"], "better");
+    assert_eq!(result["passed"], true);
+    assert_eq!(result["version"], 1);
+    assert_eq!(result["gates"]["data"], "pass");
+    assert_eq!(result["gates"]["test"], "pass");
+    let rmse = &result["metrics"]["rmse"];
+    assert_eq!(rmse["direction"], "minimize");
+    let (value, low, high) = (
+        rmse["value"].as_f64().unwrap(),
+        rmse["interval"][0].as_f64().unwrap(),
+        rmse["interval"][1].as_f64().unwrap(),
+    );
+    assert!(low < value && value < high && (45.0..65.0).contains(&value), "{rmse}");
+    assert!(
+        rmse["difference_interval"][1].as_f64().unwrap() < 0.0,
+        "a ridge beats the mean: {rmse}"
+    );
+
+    let run = repository.last_run();
+    for file in ["mlops-facts.json", "report.html", "report.md", "result.json"] {
+        assert!(run.join(file).is_file(), "{file}");
+    }
+    for file in ["model.json", "model.onnx", "predictions.csv", "profile.json"] {
+        assert!(run.join("bundle").join(file).is_file(), "{file}");
+    }
+    let saved: serde_json::Value = serde_json::from_slice(&std::fs::read(run.join("result.json")).unwrap()).unwrap();
+    assert_eq!(saved["metrics"], result["metrics"]);
+}
+
+#[test]
+fn two_runs_give_one_digest_and_the_second_does_not_train() {
+    let repository = Repository::example("diabetes");
+    let (_, first) = repository.json(&["run"]);
+    let (_, second) = repository.json(&["run"]);
+    assert_eq!(first["digest"], second["digest"]);
+    assert_eq!(second["version"], 1);
+    let facts: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(repository.last_run().join("mlops-facts.json")).unwrap()).unwrap();
+    assert!(
+        facts["training"]["reused_from"]
+            .as_str()
+            .unwrap()
+            .starts_with("the training of 20"),
+        "{}",
+        facts["training"]
+    );
+    let shown = repository.run(&["run"]);
+    assert!(shown.stderr.contains("nothing changed since"), "{}", shown.stderr);
+
+    let (_, elsewhere) = Repository::example("diabetes").json(&["run"]);
+    assert_eq!(first["digest"], elsewhere["digest"], "another folder, the same digest");
+}
+
+#[test]
+fn a_changed_setting_a_changed_row_or_a_changed_split_trains_again() {
+    let repository = Repository::example("diabetes");
+    let (_, first) = repository.json(&["run"]);
+    for (file, from, to) in [
+        ("mlops.yaml", "alpha: 1.0", "alpha: 2.0"),
+        ("mlops.yaml", "seed: 42", "seed: 43"),
+        ("data/diabetes.csv", "59,2,32.1", "59,2,32.2"),
+    ] {
+        repository.edit(file, from, to);
+        let (_, changed) = repository.json(&["run"]);
+        assert_ne!(first["digest"], changed["digest"], "{from} → {to}");
+        repository.edit(file, to, from);
+    }
+    let (_, back) = repository.json(&["run"]);
+    assert_eq!(first["digest"], back["digest"]);
+}
+
+#[test]
+fn promotion_comparison_and_rollback() {
+    let repository = Repository::example("diabetes");
+    assert_eq!(repository.json(&["run"]).0, 0);
+    let (code, moved) = repository.json(&["promote"]);
+    assert_eq!((code, &moved["to"]), (0, &serde_json::json!(1)));
+
+    // The same model again: exactly the same, so it passes without being better.
+    let (code, again) = repository.json(&["run"]);
+    assert_eq!((code, &again["verdict"]), (0, &serde_json::json!("same")));
+    assert_eq!(again["metrics"]["rmse"]["difference"], 0.0);
+
+    // Next to no regularisation is about as good; a huge one is much worse and is stopped.
+    repository.edit("mlops.yaml", "alpha: 1.0", "alpha: 0.5");
+    let (code, close) = repository.json(&["run"]);
+    assert_eq!(code, 0, "{close:#}");
+    assert_eq!(close["version"], 2);
+    repository.edit("mlops.yaml", "alpha: 0.5", "alpha: 100000");
+    let (code, worse) = repository.json(&["run"]);
+    assert_eq!((code, &worse["verdict"]), (1, &serde_json::json!("worse")), "{worse:#}");
+    assert_eq!(worse["version"], serde_json::Value::Null);
+    assert_eq!(worse["gates"]["metrics.rmse"], "fail");
+    assert_eq!(
+        repository.run(&["publish"]).code,
+        1,
+        "what did not pass is not published by hand either"
+    );
+
+    assert_eq!(repository.run(&["promote", "v2"]).code, 0);
+    let (_, status) = repository.json(&["status"]);
+    assert_eq!(status["aliases"]["production"], 2);
+    assert_eq!(repository.run(&["rollback"]).code, 0);
+    let (_, status) = repository.json(&["status"]);
+    assert_eq!(status["aliases"]["production"], 1);
+    assert_eq!(
+        repository.run(&["rollback"]).code,
+        1,
+        "there is nothing before the first"
+    );
+
+    let (_, history) = repository.json(&["history"]);
+    let actors: Vec<&str> = history
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["actor"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        actors, ["ada"; 7],
+        "published, candidate, promoted; the same for v2; rolled back"
+    );
+
+    let (code, compared) = repository.json(&["compare", "v1", "v2"]);
+    assert_eq!(code, 0, "{compared:#}");
+    assert_eq!(compared["metrics"]["rmse"]["value"], close["metrics"]["rmse"]["value"]);
+}
+
+#[test]
+fn a_broken_contract_fails_the_data_gate_with_its_rows() {
+    let repository = Repository::example("diabetes");
+    repository.edit("data/diabetes.csv", "48,1,21.6", "48,1,216");
+    let ran = repository.run(&["run"]);
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    assert!(ran.stdout.contains("data/diabetes.csv:3"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("216"), "{}", ran.stdout);
+    let (_, result) = repository.json(&["run"]);
+    assert_eq!(result["gates"]["data"], "fail");
+    assert_eq!(result["verdict"], "failed to run");
+    let (code, checked) = repository.json(&["check"]);
+    assert_eq!((code, &checked["gates"]["data"]), (1, &serde_json::json!("fail")));
+}
+
+#[test]
+fn classes_are_learned_compared_and_predicted() {
+    for example in ["breast-cancer", "iris"] {
+        let repository = Repository::example(example);
+        let (code, result) = repository.json(&["run"]);
+        assert_eq!(
+            (code, &result["verdict"]),
+            (0, &serde_json::json!("better")),
+            "{result:#}"
+        );
+        assert!(
+            result["metrics"]["accuracy"]["value"].as_f64().unwrap() > 0.9,
+            "{result:#}"
+        );
+    }
+}
+
+#[test]
+fn predictions_of_a_file_are_those_of_the_evaluation() {
+    let repository = Repository::example("iris");
+    assert_eq!(repository.json(&["run"]).0, 0);
+    let kept = std::fs::read_to_string(repository.last_run().join("bundle/predictions.csv")).unwrap();
+    let ran = repository.run(&["predict", "data/iris.csv"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let scored: Vec<&str> = ran.stdout.lines().collect();
+    assert_eq!(scored.len(), 151);
+    let field = |line: &str, at: usize| line.split(',').nth(at).unwrap().to_owned();
+    let mut n_checked = 0;
+    for line in kept.lines().skip(1) {
+        let number: usize = field(line, 1).parse().unwrap();
+        assert_eq!(field(scored[number - 1], 0), field(line, 3), "line {number}");
+        n_checked += 1;
+    }
+    assert_eq!(n_checked, 30);
+
+    // Without the target, and into a file.
+    repository.write(
+        "new.csv",
+        "petal_width,petal_length,sepal_width,sepal_length\n0.2,1.4,3.5,5.1\n2.3,6.9,2.6,7.7\n",
+    );
+    let ran = repository.run(&["predict", "new.csv", "--output", "out.csv"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "{}", ran.stderr);
+    let out = repository.read("out.csv");
+    let labels: Vec<&str> = out
+        .lines()
+        .skip(1)
+        .map(|line| line.split(',').next().unwrap())
+        .collect();
+    assert_eq!(labels, ["setosa", "virginica"]);
+}
+
+#[test]
+fn reports_can_be_shown_again() {
+    let repository = Repository::example("iris");
+    let ran = repository.run(&["run"]);
+    let again = repository.run(&["report"]);
+    assert_eq!((again.code, again.stdout), (0, ran.stdout));
+    for (rendering, start) in [("markdown", ""), ("html", "<!doctype html>"), ("json", "{")] {
+        let shown = repository.run(&["report", "--as", rendering]);
+        assert!(
+            shown.code == 0 && shown.stdout.to_lowercase().starts_with(start),
+            "{rendering}: {}",
+            shown.stdout
+        );
+    }
+}
+
+#[test]
+fn automatic_approval_moves_production() {
+    let repository = Repository::example("iris");
+    let config = format!("{}promote: {{approval: auto}}\n", repository.read("mlops.yaml"));
+    repository.write("mlops.yaml", &config);
+    assert_eq!(repository.json(&["run"]).0, 0);
+    assert_eq!(repository.json(&["status"]).1["aliases"]["production"], 1);
+}
