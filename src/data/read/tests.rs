@@ -463,6 +463,22 @@ fn fixture_bytes(name: &str) -> Vec<u8> {
 }
 
 proptest! {
+    /// The type of a column does not depend on the order of its rows.
+    #[test]
+    fn types_do_not_depend_on_order(cells in prop::collection::vec(prop::sample::select(vec!["1", "2.5", "007", "", "true", "2024-01-31", "x", "\"1,5\"", "inf", "9007199254740993"]), 1..5)) {
+        let kind = |cells: &[&str]| {
+            let text = format!("n,c\n0,{}\n", cells.join("\n0,"));
+            match load(&[("d.csv", text.as_bytes())], &settings("d.csv")) {
+                Ok(loaded) => loaded.frame.columns()[1].kind.name(),
+                Err(DataError::Problems(problems)) => problems.iter().next().unwrap().code,
+                Err(DataError::File(error)) => panic!("{error}"),
+            }
+        };
+        let mut sorted = cells.clone();
+        sorted.sort_unstable();
+        prop_assert_eq!(kind(&cells), kind(&sorted));
+    }
+
     #[test]
     fn any_bytes_give_a_table_or_problems(bytes in prop::collection::vec(any::<u8>(), 0..200), ending in prop::sample::select(vec!["csv", "tsv", "jsonl", "parquet"])) {
         let name = format!("d.{ending}");
