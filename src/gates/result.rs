@@ -16,6 +16,18 @@ pub enum GateStatus {
     Fail,
 }
 
+impl GateStatus {
+    /// The word that programs read; the same in every document.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Skipped => "skipped",
+            Self::Warn => "warn",
+            Self::Fail => "fail",
+        }
+    }
+}
+
 /// What an undecided comparison does.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -8,7 +8,6 @@ use serde_json::{Map, Value, json};
 use crate::data::Frame;
 use crate::evaluate::{Predictions, Truth};
 use crate::facts::Facts;
-use crate::gates::GateStatus;
 use crate::track::{ModelRegistry, ModelVersion, RegistryError};
 use crate::train::Model;
 
@@ -97,7 +96,7 @@ pub fn metadata(facts: &Facts) -> Value {
     let gates: Map<String, Value> = facts
         .gates
         .iter()
-        .map(|gate| (gate.name.clone(), json!(status(gate.status))))
+        .map(|gate| (gate.name.clone(), json!(gate.status.word())))
         .collect();
     json!({
         "program_version": facts.program_version,
@@ -125,15 +124,6 @@ pub fn metadata(facts: &Facts) -> Value {
             "model_digest": training.digest,
         })),
     })
-}
-
-fn status(status: GateStatus) -> &'static str {
-    match status {
-        GateStatus::Pass => "pass",
-        GateStatus::Skipped => "skipped",
-        GateStatus::Warn => "warn",
-        GateStatus::Fail => "fail",
-    }
 }
 
 /// The model of a version; the inner error says why its file can not be used.

@@ -5,7 +5,6 @@ use serde_json::{Map, Value, json};
 use super::super::text::is_unprintable;
 use crate::evaluate::{Comparison, MetricResult};
 use crate::facts::{Facts, SCHEMA};
-use crate::gates::GateStatus;
 
 /// The result of a run; `report` is where the full report was saved.
 #[derive(Debug, Clone, Copy, Default)]
@@ -25,7 +24,7 @@ impl Json<'_> {
         let gates: Map<String, Value> = facts
             .gates
             .iter()
-            .map(|gate| (gate.name.clone(), json!(status(gate.status))))
+            .map(|gate| (gate.name.clone(), json!(gate.status.word())))
             .collect();
         let value = json!({
             "schema": SCHEMA,
@@ -42,15 +41,6 @@ impl Json<'_> {
         let mut text = inert(&format!("{value:#}"));
         text.push('\n');
         text
-    }
-}
-
-fn status(status: GateStatus) -> &'static str {
-    match status {
-        GateStatus::Pass => "pass",
-        GateStatus::Skipped => "skipped",
-        GateStatus::Warn => "warn",
-        GateStatus::Fail => "fail",
     }
 }
 
