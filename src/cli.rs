@@ -69,10 +69,13 @@ pub enum Command {
     },
     /// Make a version of the last finished run
     Publish,
-    /// Move the production alias to a version whose gates all passed
+    /// Move the production alias to a version whose gates are all green
     Promote {
         /// A version or an alias [default: candidate]
         version: Option<String>,
+        /// Let gates that warned count as passed; the ledger says so
+        #[arg(long)]
+        accept_warnings: bool,
     },
     /// Move the production alias back to where it was before
     Rollback,

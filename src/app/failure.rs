@@ -3,15 +3,17 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use crate::base::{Diagnostics, NameError};
+use serde_json::{Value, json};
+
+use crate::base::{Diagnostics, NameError, Severity, Verdict};
+use crate::cli::{Command, Invocation};
 use crate::data::DataError;
-use crate::pipeline::StoreError;
+use crate::facts;
+use crate::pipeline::{StoreError, chain};
 use crate::sys::FileError;
 use crate::track::RegistryError;
 
-use super::{OUR_BUG, UNUSABLE};
-
-const UNKNOWN: u8 = 3;
+use super::{OUR_BUG, UNKNOWN, UNUSABLE, json as wants_json, print};
 
 /// Why a command gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -97,16 +99,49 @@ impl Failure {
     }
 }
 
-/// Tells a person, and says the exit code.
-pub fn show(failure: &Failure) -> u8 {
+/// Tells a person, and a program that reads the result of a run; says the exit code.
+pub fn show(failure: &Failure, invocation: &Invocation) -> u8 {
+    if wants_json(invocation) && matches!(invocation.cli.command, Command::Run { .. } | Command::Check) {
+        // Where stdout can not be written either, stderr has to do.
+        print(&format!("{:#}", object(failure))).ok();
+    }
     match failure {
         Failure::Diagnostics(problems) => say(&problems.to_string()),
-        other => say(&format!("error: {}", crate::pipeline::chain(other))),
+        other => say(&format!("error: {}", chain(other))),
     }
     if let Some(hint) = failure.hint() {
         say(&format!("  = help: {hint}"));
     }
     failure.code()
+}
+
+/// The object of a run that could not begin.
+fn object(failure: &Failure) -> Value {
+    let problems: Vec<Value> = match failure {
+        Failure::Diagnostics(problems) => problems
+            .iter()
+            .map(|one| {
+                json!({
+                    "code": one.code,
+                    "severity": if one.severity == Severity::Error { "error" } else { "warning" },
+                    "message": one.message,
+                    "file": one.file.as_deref(),
+                    "line": one.span.map(|span| span.line),
+                    "column": one.span.map(|span| span.column),
+                    "help": one.help,
+                })
+            })
+            .collect(),
+        _ => Vec::new(),
+    };
+    let reason = match (failure, problems.first()) {
+        (Failure::Diagnostics(_), Some(first)) => first["message"].clone(),
+        (other, _) => chain(other).into(),
+    };
+    json!({
+        "schema": facts::SCHEMA, "model": null, "verdict": Verdict::FailedToRun.word(), "reason": reason, "passed": false,
+        "metrics": {}, "gates": {}, "version": null, "digest": null, "report": null, "problems": problems,
+    })
 }
 
 /// One message on stderr; nobody to read it is no reason to stop.

@@ -3,6 +3,7 @@
 mod failure;
 mod progress;
 mod project;
+mod promote;
 mod registry;
 mod run;
 mod score;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Command, Format, Invocation, SchemaTable, Terminal};
+use crate::promote::Warnings;
 use crate::{config, exec};
 
 pub use failure::Failure;
@@ -23,6 +25,7 @@ pub use failure::Failure;
 const PASSED: u8 = 0;
 const FAILED: u8 = 1;
 const UNUSABLE: u8 = 2;
+const UNKNOWN: u8 = 3;
 const CANCELLED: u8 = 130;
 const OUR_BUG: u8 = 101;
 
@@ -51,16 +54,16 @@ pub fn run(args: impl IntoIterator<Item = OsString>, env: BTreeMap<String, Strin
         .build()
     {
         Ok(runtime) => runtime,
-        Err(error) => return failure::show(&Failure::Start { source: error }),
+        Err(error) => return failure::show(&Failure::Start { source: error }, &invocation),
     };
     let code = runtime.block_on(async {
         let code = tokio::select! {
             result = dispatch(&invocation) => match result {
                 Ok(code) => code,
-                Err(failure) => failure::show(&failure),
+                Err(failure) => failure::show(&failure, &invocation),
             },
             () = stop_signal() => {
-                failure::say("cancelled: what was made so far is kept");
+                failure::say("cancelled; the next run takes up what was finished");
                 CANCELLED
             }
         };
@@ -94,8 +97,18 @@ async fn dispatch(invocation: &Invocation) -> Result<u8, Failure> {
         Command::Check => run::check(invocation).await,
         Command::Compare { champion, challenger } => run::compare(invocation, champion, challenger).await,
         Command::Publish => registry::publish(invocation).await,
-        Command::Promote { version } => registry::promote(invocation, version.as_deref()).await,
-        Command::Rollback => registry::rollback(invocation).await,
+        Command::Promote {
+            version,
+            accept_warnings,
+        } => {
+            let warnings = if *accept_warnings {
+                Warnings::Accept
+            } else {
+                Warnings::Refuse
+            };
+            promote::promote(invocation, version.as_deref(), warnings).await
+        }
+        Command::Rollback => promote::rollback(invocation).await,
         Command::Status => registry::status(invocation).await,
         Command::History => registry::history(invocation).await,
         Command::Predict { input, version, output } => {

@@ -52,6 +52,11 @@ pub fn open(invocation: &Invocation) -> Result<Opened, Failure> {
                 directory: root.clone(),
             })?,
     };
+    if common.config.is_none() {
+        // A link that a repository carries must not make its messages show another file.
+        sys::inside(&root, &root.join(&file))
+            .map_err(|error| Failure::Unusable(format!("the configuration can not be used: {error}")))?;
+    }
     let name = file.display().to_string();
     let bytes = sys::read(&root.join(&file), config::MAX_BYTES as u64 + 1)?;
     let located = |mut problems: Diagnostics, text: &str| {

@@ -1,16 +1,14 @@
-//! `publish`, `promote`, `rollback`, `status`, `history`: people and the embedded registry.
+//! `publish`, `status`, `history`: people and the embedded registry.
 
 use std::fmt::Write as _;
 
 use serde_json::json;
 use tokio::sync::mpsc::unbounded_channel;
 
-use crate::base::{Alias, ModelName, VersionNumber};
+use crate::base::{Alias, VersionNumber};
 use crate::cli::Invocation;
 use crate::pipeline;
-use crate::promote::{self, Decision, ROLLED_BACK};
-use crate::sys;
-use crate::track::{AliasMove, LedgerEntry, LedgerEvent, ModelRegistry, ModelVersion, RegistryError, VersionRef};
+use crate::track::{LedgerEntry, LedgerEvent, ModelRegistry, ModelVersion, RegistryError, VersionRef};
 
 use super::project::{self, Opened};
 use super::{FAILED, Failure, PASSED, json as wants_json, print};
@@ -44,6 +42,11 @@ pub async fn publish(invocation: &Invocation) -> Result<u8, Failure> {
         )?;
         return Ok(FAILED);
     }
+    let digest = pipeline::bundle_digest(&bundle);
+    if facts.registry.as_ref().and_then(|registry| registry.digest) != Some(digest) {
+        let message = "the files of the last run are not those that were judged: run again";
+        return Err(Failure::Unusable(message.to_owned()));
+    }
     let (events, _) = unbounded_channel();
     let services = project::services(invocation, &opened.root, events);
     let published = pipeline::publish_run(&services, &opened.project.promote, &facts, bundle).await?;
@@ -64,85 +67,6 @@ pub async fn publish(invocation: &Invocation) -> Result<u8, Failure> {
         }),
     )?;
     Ok(PASSED)
-}
-
-/// Moves the production alias to a version that passed.
-pub async fn promote(invocation: &Invocation, version: Option<&str>) -> Result<u8, Failure> {
-    let opened = project::open(invocation)?;
-    let registry = project::registry(&opened.root);
-    let (model, alias) = (&opened.project.model, &opened.project.promote.to);
-    let which = version.map_or_else(|| Ok(VersionRef::Alias(Alias::candidate())), version_ref)?;
-    let version = registry.get(model, &which).await?;
-    let from = registry.aliases(model).await?.get(alias).copied();
-    match promote::decide(&version, from, alias) {
-        Decision::Promote { because } => {
-            let step = AliasMove {
-                alias: alias.clone(),
-                from,
-                to: Some(version.number),
-                because: format!("promoted: {because}"),
-            };
-            registry
-                .move_alias(model, step, &invocation.actor(), sys::now())
-                .await?;
-            moved(invocation, model, alias, from, version.number, &because)?;
-            Ok(PASSED)
-        }
-        Decision::Keep { because } => {
-            tell(
-                invocation,
-                &format!("not promoted: {because}"),
-                &json!({"promoted": false, "reason": because}),
-            )?;
-            Ok(if from == Some(version.number) { PASSED } else { FAILED })
-        }
-    }
-}
-
-/// Moves the production alias back to where it was before.
-pub async fn rollback(invocation: &Invocation) -> Result<u8, Failure> {
-    let opened = project::open(invocation)?;
-    let registry = project::registry(&opened.root);
-    let (model, alias) = (&opened.project.model, &opened.project.promote.to);
-    let from = registry.aliases(model).await?.get(alias).copied();
-    let ledger = registry.ledger(model).await?;
-    let Some(to) = promote::before(&ledger, alias) else {
-        let because = format!("`{alias}` has no earlier version to go back to");
-        tell(
-            invocation,
-            &format!("not rolled back: {because}"),
-            &json!({"rolled_back": false, "reason": because}),
-        )?;
-        return Ok(FAILED);
-    };
-    let step = AliasMove {
-        alias: alias.clone(),
-        from,
-        to: Some(to),
-        because: ROLLED_BACK.to_owned(),
-    };
-    registry
-        .move_alias(model, step, &invocation.actor(), sys::now())
-        .await?;
-    moved(invocation, model, alias, from, to, ROLLED_BACK)?;
-    Ok(PASSED)
-}
-
-fn moved(
-    invocation: &Invocation,
-    model: &ModelName,
-    alias: &Alias,
-    from: Option<VersionNumber>,
-    to: VersionNumber,
-    because: &str,
-) -> Result<(), Failure> {
-    let before = from.map_or_else(|| "nothing".to_owned(), |from| from.to_string());
-    let text = format!("`{alias}` of `{model}`: {before} → {to} ({because})");
-    tell(
-        invocation,
-        &text,
-        &json!({"alias": alias, "from": from, "to": to, "because": because}),
-    )
 }
 
 /// What is in the registry now.
@@ -227,6 +151,12 @@ fn line(entry: &LedgerEntry) -> String {
     let shown = |version: Option<VersionNumber>| version.map_or_else(|| "nothing".to_owned(), |v| v.to_string());
     let what = match &entry.event {
         LedgerEvent::Published { version, digest } => format!("published {version} ({})", digest.short()),
+        LedgerEvent::Judged { version, passed } => {
+            format!(
+                "judged {version} again: it {}",
+                if *passed { "passed" } else { "did not pass" }
+            )
+        }
         LedgerEvent::Moved(step) => {
             format!(
                 "{}: {} → {} ({})",
@@ -252,7 +182,7 @@ fn counted(n: usize, what: &str) -> String {
 }
 
 /// One answer, for people or for programs.
-fn tell(invocation: &Invocation, text: &str, value: &serde_json::Value) -> Result<(), Failure> {
+pub fn tell(invocation: &Invocation, text: &str, value: &serde_json::Value) -> Result<(), Failure> {
     print(&if wants_json(invocation) {
         pretty(value)
     } else {

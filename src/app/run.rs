@@ -7,15 +7,15 @@ use tokio::sync::mpsc::unbounded_channel;
 
 use crate::base::Diagnostics;
 use crate::cli::{Invocation, Rendering};
+use crate::exec::neutralise;
 use crate::facts::Facts;
+use crate::gates::GateStatus;
 use crate::pipeline::{self, Finished, Options, RunFiles};
 use crate::report::{self, Render as _};
 
 use super::project::{self, Opened};
 use super::registry::version_ref;
-use super::{FAILED, Failure, PASSED, UNUSABLE, failure, json, print, progress};
-
-const UNKNOWN: u8 = 3;
+use super::{FAILED, Failure, PASSED, UNKNOWN, UNUSABLE, failure, json, print, progress};
 
 /// The whole lifecycle.
 pub async fn run(invocation: &Invocation, publish: bool) -> Result<u8, Failure> {
@@ -36,11 +36,7 @@ enum Work {
 async fn work(invocation: &Invocation, publish: bool, work: Work) -> Result<u8, Failure> {
     let opened = project::open(invocation)?;
     warn(invocation, &opened.warnings);
-    let options = Options {
-        publish,
-        config_file: opened.file.clone(),
-        program_version: env!("CARGO_PKG_VERSION"),
-    };
+    let options = Options::of(&opened.file, publish);
     let (events, listener) = unbounded_channel();
     let common = &invocation.cli.common;
     let quiet = common.quiet || json(invocation);
@@ -66,22 +62,22 @@ fn conclude(invocation: &Invocation, opened: &Opened, finished: Finished, work: 
         could_not_find_out,
     } = finished;
     problems.locate(&opened.file, &opened.text);
-    let before = pipeline::latest(&opened.root)
-        .and_then(|run| pipeline::load_facts(&run))
-        .ok();
+    let before = previous(&opened.root, &facts);
     let place = match work {
         Work::Run => Some(keep(opened, &facts, before.as_ref(), bundle)?),
         Work::Check => None,
     };
-    if json(invocation) {
+    let quiet = invocation.cli.common.quiet;
+    if work == Work::Check {
+        print(&if json(invocation) {
+            checked_json(&facts)
+        } else {
+            checked(&facts, quiet)
+        })?;
+    } else if json(invocation) {
         print(&result(&facts, place.as_deref()))?;
     } else {
-        let quiet = invocation.cli.common.quiet;
-        print(&if quiet {
-            report::title(&facts)
-        } else {
-            terminal(invocation, &facts, before.as_ref())
-        })?;
+        print(&shown(invocation, &facts, before.as_ref()))?;
         if let (Some(place), false) = (&place, quiet) {
             failure::say(&format!("report: {place}"));
         }
@@ -101,6 +97,59 @@ fn conclude(invocation: &Invocation, opened: &Opened, finished: Finished, work: 
 fn warn(invocation: &Invocation, warnings: &Diagnostics) {
     if !warnings.is_empty() && !invocation.cli.common.quiet {
         failure::say(&warnings.to_string());
+    }
+}
+
+/// What `check` found: a line a gate, then whether all is in order. There is no verdict without a model.
+fn checked(facts: &Facts, quiet: bool) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    if !quiet {
+        for gate in &facts.gates {
+            let symbol = match gate.status {
+                GateStatus::Pass => '✓',
+                GateStatus::Skipped => '-',
+                GateStatus::Warn => '!',
+                GateStatus::Fail => '✗',
+            };
+            lines.push(format!("{symbol} {}: {}", gate.name, gate.reason));
+            for command in gate.commands.iter().filter(|_| gate.status == GateStatus::Fail) {
+                lines.extend(command.tail.lines().map(|line| format!("    {line}")));
+            }
+            let rows = facts
+                .data
+                .iter()
+                .filter(|_| gate.name == "data")
+                .flat_map(|data| &data.violations);
+            lines.extend(rows.flat_map(|broken| &broken.evidence).map(|row| format!("    {row}")));
+        }
+    }
+    lines.push(format!(
+        "{}: {}",
+        if facts.passed { "in order" } else { "not in order" },
+        facts.reason
+    ));
+    neutralise(&lines.join("\n"))
+}
+
+/// The object of a run, with no verdict.
+fn checked_json(facts: &Facts) -> String {
+    let mut object: serde_json::Value = serde_json::from_str(&result(facts, None)).unwrap_or_default();
+    object["verdict"] = serde_json::Value::Null;
+    format!("{object:#}")
+}
+
+/// The finished run before, if it is still there.
+fn previous(root: &Path, facts: &Facts) -> Option<Facts> {
+    let run = pipeline::run_named(root, facts.previous_run.as_deref()?)?;
+    pipeline::load_facts(&run).ok()
+}
+
+/// What a person sees of a run: one line, or the report.
+fn shown(invocation: &Invocation, facts: &Facts, before: Option<&Facts>) -> String {
+    if invocation.cli.common.quiet {
+        report::title(facts)
+    } else {
+        terminal(invocation, facts, before)
     }
 }
 
@@ -150,11 +199,12 @@ pub fn report(invocation: &Invocation, run: Option<&Path>, rendering: Rendering)
         Some(directory) => root.join(directory),
         None => pipeline::latest(&root)?,
     };
-    let (facts, _) = pipeline::load(&directory)?;
-    let document = report::sections(&facts, None);
+    let facts = pipeline::load_facts(&directory)?;
+    let before = previous(&root, &facts);
+    let document = report::sections(&facts, before.as_ref());
     let text = match rendering {
         _ if json(invocation) => result(&facts, Some(&directory.join("report.html").display().to_string())),
-        Rendering::Terminal => terminal(invocation, &facts, None),
+        Rendering::Terminal => shown(invocation, &facts, before.as_ref()),
         Rendering::Markdown => report::Markdown::default().render(&document),
         Rendering::Html => report::Html::default().render(&document),
         Rendering::Json => result(&facts, Some(&directory.join("report.html").display().to_string())),
@@ -168,11 +218,7 @@ pub async fn compare(invocation: &Invocation, champion: &str, challenger: &str) 
     let opened = project::open(invocation)?;
     let (events, _) = unbounded_channel();
     let services = project::services(invocation, &opened.root, events);
-    let options = Options {
-        publish: false,
-        config_file: opened.file.clone(),
-        program_version: env!("CARGO_PKG_VERSION"),
-    };
+    let options = Options::of(&opened.file, false);
     let which = [&version_ref(champion)?, &version_ref(challenger)?];
     let mut finished = pipeline::compare_versions(&opened.project, &services, &options, which).await?;
     finished.problems.locate(&opened.file, &opened.text);
@@ -183,7 +229,7 @@ pub async fn compare(invocation: &Invocation, champion: &str, challenger: &str) 
     print(&if json(invocation) {
         result(facts, None)
     } else {
-        terminal(invocation, facts, None)
+        shown(invocation, facts, None)
     })?;
     Ok(match (finished.could_not_find_out, facts.passed) {
         (true, _) => UNKNOWN,

@@ -41,6 +41,12 @@ pub async fn predict(
         scored.csv()
     };
     match output {
+        Some(file) if !opened.root.join(file).parent().is_some_and(Path::is_dir) => {
+            return Err(Failure::Unusable(format!(
+                "there is no directory for `{}`",
+                file.display()
+            )));
+        }
         Some(file) => sys::write_atomic(&opened.root.join(file), text.as_bytes())?,
         None => print(&text)?,
     }

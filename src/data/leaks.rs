@@ -11,6 +11,9 @@ const MAX_EVIDENCE: usize = 5;
 /// A correlation beyond this is a copy in other units.
 const COPY: f64 = 0.999_999;
 
+/// A feature is the target in other words.
+pub const TARGET_COPY: &str = "target-copy";
+
 /// Something that makes the held-out score too good to be true.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leak {
@@ -84,7 +87,7 @@ fn target_copy(frame: &Frame, feature: &Column, target: &Column) -> Option<Leak>
         )
     };
     Some(Leak {
-        code: "target-copy",
+        code: TARGET_COPY,
         message: format!(
             "`{}` {how} the target `{}`; exclude it if it is not known before the target is",
             feature.name, target.name

@@ -20,7 +20,7 @@ mod value;
 
 pub use contract::{Violation, check_contract};
 pub use frame::{Cell, Column, ColumnType, Frame, MISSING, Values, number_label};
-pub use leaks::{Columns as LeakColumns, leaks};
+pub use leaks::{Columns as LeakColumns, TARGET_COPY, leaks};
 pub use profile::{Profile, Summary, profile};
 pub use read::{BadCell, DataError, Loaded, read, read_source};
 pub use roles::{Role, roles};

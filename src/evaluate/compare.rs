@@ -337,7 +337,8 @@ fn conclude(out: &mut Comparison, estimate: &Estimate, size: f64, rule: &Compare
         Direction::Minimize => [0.0 - interval[1], 0.0 - interval[0]],
     });
     if out.n_rows < rule.min_rows {
-        out.rows_needed = u64::try_from(rule.min_rows).ok();
+        let least = rule.min_rows as u64;
+        out.rows_needed = rows_needed(gain + out.margin, sd, out.n_rows).map(|n_rows| n_rows.max(least));
         return Err(format!(
             "{} rows are too few: {} are needed to compare",
             out.n_rows, rule.min_rows

@@ -2,7 +2,7 @@
 
 use crate::stats::Rng;
 
-use super::bootstrap::{Sample, Statistic, bootstrap};
+use super::bootstrap::{Sample, Statistic, bootstrap, dense};
 use super::metrics::MetricKind;
 use super::rows::{Rows, canonical_order, common_labels};
 use super::scores::caveat;
@@ -17,18 +17,24 @@ const N_DRAWS: usize = 1000;
 /// why. The interval is the `BCa` bootstrap over rows with 1000 resamples, the same for every metric; above
 /// [`LARGE`](super::bootstrap::LARGE) rows a sample of the rows stands for all. For `max_error` it is a rough guide,
 /// since a resample can not hold a greater error than the sample. The same seed gives the same result, whatever the
-/// order of the rows. Never NaN.
+/// order of the rows. With `groups`, one number a row, whole groups are drawn, since their rows vary together. Never NaN.
 ///
 /// Source: Efron (1987) for the interval. Oracle: scikit-learn for the values, `fixtures/oracles/metrics.json`.
-pub fn evaluate(truth: &Truth, predictions: &Predictions, metrics: &[&MetricKind], seed: u64) -> Vec<MetricResult> {
+pub fn evaluate(
+    truth: &Truth,
+    predictions: &Predictions,
+    metrics: &[&MetricKind],
+    groups: Option<&[u32]>,
+    seed: u64,
+) -> Vec<MetricResult> {
     let labels = common_labels(truth, &[predictions]);
-    let order = canonical_order(truth, &[predictions], None);
+    let order = canonical_order(truth, &[predictions], groups);
     let rows = match Rows::new(truth, predictions, &labels, &order) {
         Ok(rows) => rows,
         Err(why) => return metrics.iter().map(|kind| without_value(kind, why.clone())).collect(),
     };
     let mut rng = Rng::derive(seed, "evaluate");
-    let sample = Sample::of(&order, None, &mut rng);
+    let sample = Sample::of(&order, groups, &mut rng);
     let smaller = if sample.order.len() < order.len() {
         Rows::new(truth, predictions, &labels, &sample.order).ok()
     } else {
@@ -40,7 +46,8 @@ pub fn evaluate(truth: &Truth, predictions: &Predictions, metrics: &[&MetricKind
         .map(|kind| -> Box<Statistic<'_>> { Box::new(move |weights| kind.of_rows(sampled, weights).ok()) })
         .collect();
     let borrowed: Vec<&Statistic<'_>> = statistics.iter().map(AsRef::as_ref).collect();
-    let all_draws = bootstrap(sampled.len(), None, N_DRAWS, &mut rng, &borrowed);
+    let units = groups.map(|groups| dense(&sample.order, groups).0);
+    let all_draws = bootstrap(sampled.len(), units.as_deref(), N_DRAWS, &mut rng, &borrowed);
     let ones = vec![1.0; rows.len()];
     metrics
         .iter()
@@ -86,6 +93,7 @@ pub fn evaluate_slices(
     predictions: &Predictions,
     metrics: &[&MetricKind],
     slices: &[(String, Vec<usize>)],
+    groups: Option<&[u32]>,
     min_rows: usize,
     seed: u64,
 ) -> Vec<SliceResult> {
@@ -97,7 +105,10 @@ pub fn evaluate_slices(
             metrics: if rows.len() < min_rows {
                 Vec::new()
             } else {
-                evaluate(&truth.select(rows), &predictions.select(rows), metrics, seed)
+                let groups: Option<Vec<u32>> =
+                    groups.map(|groups| rows.iter().filter_map(|&row| groups.get(row).copied()).collect());
+                let (truth, predictions) = (truth.select(rows), predictions.select(rows));
+                evaluate(&truth, &predictions, metrics, groups.as_deref(), seed)
             },
         })
         .collect()

@@ -129,7 +129,7 @@ fn bin_key(number: f64, edges: &[f64]) -> Key {
 /// `slices` as [`slices`](self::slices) gives them; `margin` counts in the unit of that loss, its relative part from
 /// the champion's loss in the slice. p is that of a gain below −δ by a t test; Holm's correction covers all slices
 /// together. A slice is a regression when its adjusted p-value is below 0.05. With fewer than `min_rows` rows (at
-/// least two) it is only counted. A gain without any spread has p = 0 when it is below −δ, else 1. Never NaN.
+/// least two) it is only counted. With `groups`, one number a row, whole groups count: sums of each group's deviations. A gain without any spread has p = 0 when it is below −δ, else 1. Never NaN.
 ///
 /// Oracle: scipy and statsmodels, `fixtures/compare`.
 pub fn compare_slices(
@@ -137,6 +137,7 @@ pub fn compare_slices(
     champion: &Predictions,
     challenger: &Predictions,
     slices: &[(String, Vec<usize>)],
+    groups: Option<&[u32]>,
     margin: Margin,
     min_rows: usize,
 ) -> Vec<SliceComparison> {
@@ -144,7 +145,7 @@ pub fn compare_slices(
     let mut out: Vec<SliceComparison> = slices
         .iter()
         .map(|(slice, rows)| match &losses {
-            Some(losses) if rows.len() >= min_rows.max(2) => compare_slice(slice, rows, losses, margin),
+            Some(losses) if rows.len() >= min_rows.max(2) => compare_slice(slice, rows, losses, groups, margin),
             Some(_) | None => counted(slice, rows.len()),
         })
         .collect();
@@ -172,7 +173,13 @@ fn counted(slice: &str, n_rows: usize) -> SliceComparison {
     }
 }
 
-fn compare_slice(slice: &str, rows: &[usize], losses: &[[f64; 2]], margin: Margin) -> SliceComparison {
+fn compare_slice(
+    slice: &str,
+    rows: &[usize],
+    losses: &[[f64; 2]],
+    groups: Option<&[u32]>,
+    margin: Margin,
+) -> SliceComparison {
     let of_slice: Vec<[f64; 2]> = rows.iter().filter_map(|row| losses.get(*row)).copied().collect();
     if of_slice.len() < 2 {
         return counted(slice, rows.len());
@@ -184,9 +191,15 @@ fn compare_slice(slice: &str, rows: &[usize], losses: &[[f64; 2]], margin: Margi
     let gains: Vec<f64> = of_slice.iter().map(|pair| pair[0] - pair[1]).collect();
     let (champion, challenger, gain) = (side(0), side(1), mean(&gains));
     let allowed = margin.applied(champion);
-    let standard_error = sd(&gains) / (gains.len() as f64).sqrt();
+    let (standard_error, df) = match groups {
+        None => (sd(&gains) / (gains.len() as f64).sqrt(), gains.len() as f64 - 1.0),
+        Some(groups) => match clustered(rows, losses, groups, gain) {
+            Some(spread) => spread,
+            None => return counted(slice, rows.len()),
+        },
+    };
     let p_worse = if standard_error > 0.0 {
-        t_cdf((gain + allowed) / standard_error, gains.len() as f64 - 1.0)
+        t_cdf((gain + allowed) / standard_error, df)
     } else if gain < -allowed {
         0.0
     } else {
@@ -203,6 +216,32 @@ fn compare_slice(slice: &str, rows: &[usize], losses: &[[f64; 2]], margin: Margi
         status: SliceStatus::Ok,
         ..counted(slice, rows.len())
     }
+}
+
+/// The standard error of the mean gain when rows of a group vary together, and its degrees of freedom; `None` with one
+/// group, which says nothing about another.
+fn clustered(rows: &[usize], losses: &[[f64; 2]], groups: &[u32], gain: f64) -> Option<(f64, f64)> {
+    let mut of_group: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
+    for &row in rows {
+        of_group
+            .entry(*groups.get(row)?)
+            .or_default()
+            .push(losses[row][0] - losses[row][1] - gain);
+    }
+    let k = of_group.len() as f64;
+    if k < 2.0 {
+        return None;
+    }
+    let mut squares: Vec<f64> = of_group
+        .into_values()
+        .map(|mut deviations| {
+            deviations.sort_by(f64::total_cmp);
+            deviations.iter().sum::<f64>().powi(2)
+        })
+        .collect();
+    squares.sort_by(f64::total_cmp);
+    let standard_error = (squares.iter().sum::<f64>() * k / (k - 1.0)).sqrt() / rows.len() as f64;
+    Some((standard_error, k - 1.0))
 }
 
 /// The loss of champion and challenger on every row; `None` when they can not be scored.

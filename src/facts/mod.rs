@@ -23,6 +23,8 @@ pub struct Facts {
     pub started: Timestamp,
     /// The commit that was worked on, when there is a repository.
     pub commit: Option<String>,
+    /// The finished run before this one in the same place, which the report tells changes from.
+    pub previous_run: Option<String>,
     /// Every default that this run relied on.
     pub defaults: Vec<DefaultUsed>,
     pub steps: Vec<Step>,
@@ -163,6 +165,8 @@ pub struct ComparisonFacts {
     pub champion: Champion,
     pub metrics: Vec<Comparison>,
     pub slices: Vec<SliceComparison>,
+    /// Test rows that are left out, since one of the two models was trained on them.
+    pub n_left_out: usize,
     /// How many challengers this very test set has judged, this one included.
     pub test_set_uses: u64,
 }
@@ -173,6 +177,8 @@ pub struct ComparisonFacts {
 pub enum Champion {
     Version {
         version: VersionNumber,
+        /// The alias it was met under, such as `production`; `None` when it was named by number.
+        alias: Option<String>,
         commit: Option<String>,
     },
     /// No production yet: the mean, or the most frequent class.

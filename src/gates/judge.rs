@@ -28,7 +28,10 @@ pub fn judge_metric(
     comparison: Option<&Comparison>,
     on_inconclusive: OnInconclusive,
 ) -> GateResult {
-    let verdict = comparison.map(|comparison| comparison.verdict);
+    // What is for information only decides nothing, so it has no verdict either.
+    let verdict = comparison
+        .filter(|_| !gate.informational)
+        .map(|comparison| comparison.verdict);
     let (status, reason) = metric_outcome(gate, result, comparison, on_inconclusive);
     GateResult {
         name: format!("metrics.{}", gate.metric),
@@ -338,8 +341,8 @@ pub fn overall(gates: &[GateResult], primary: Option<&Comparison>) -> (Verdict, 
         ([_, _, ..], _) => format!("{} failed: {}", plural(failed.len(), "gate"), named(&failed)),
         ([], _) if verdict == Verdict::FailedToRun => "there is no challenger to judge".to_owned(),
         ([], _) if !judged => "nothing was judged".to_owned(),
-        ([], [one]) => format!("no gate failed; `{}` is undecided: {}", one.name, one.reason),
-        ([], [_, _, ..]) => format!("no gate failed; undecided: {}", named(&warned)),
+        ([], [one]) => format!("no gate failed; `{}` warns: {}", one.name, one.reason),
+        ([], [_, _, ..]) => format!("no gate failed; {} warn", named(&warned)),
         ([], []) => "every gate passed".to_owned(),
     };
     if let Some(primary) = primary

@@ -7,17 +7,18 @@ use serde_json::{Map, Value, json};
 
 use crate::data::Frame;
 use crate::evaluate::{Predictions, Truth};
-use crate::facts::Facts;
+use crate::facts::{Champion, Facts};
 use crate::track::{ModelRegistry, ModelVersion, RegistryError};
 use crate::train::Model;
 
 use super::learn::Evaluated;
+use super::seen;
 use super::steps::Made;
 
 /// What `predict` and the next comparison load.
 pub const MODEL_FILE: &str = "model.json";
 
-/// `model.json`, `model.onnx`, `predictions.csv`, `profile.json`: the same for the same data, configuration and seed.
+/// `model.json`, `model.onnx`, `predictions.csv`, `profile.json`, `train_rows.bin`: the same for the same data, configuration and seed.
 pub fn files(made: &Made) -> BTreeMap<String, Vec<u8>> {
     let prepared = &made.ready.prepared;
     let profile = serde_json::to_vec(&prepared.profile).expect("a profile has text keys and finite numbers only");
@@ -29,6 +30,7 @@ pub fn files(made: &Made) -> BTreeMap<String, Vec<u8>> {
             predictions(&prepared.frame, &prepared.partition.test, &made.evaluated).into_bytes(),
         ),
         ("profile.json".to_owned(), profile),
+        (seen::FILE.to_owned(), made.seen.to_bytes()),
     ])
 }
 
@@ -104,6 +106,10 @@ pub fn metadata(facts: &Facts) -> Value {
         "verdict": facts.verdict,
         "reason": facts.reason,
         "passed": facts.passed,
+        "champion": facts.comparison.as_ref().and_then(|comparison| match &comparison.champion {
+            Champion::Version { version, .. } => Some(*version),
+            Champion::Baseline { .. } => None,
+        }),
         "primary": evaluation.map(|evaluation| &evaluation.primary),
         "metrics": metrics,
         "gates": gates,
@@ -124,6 +130,21 @@ pub fn metadata(facts: &Facts) -> Value {
             "model_digest": training.digest,
         })),
     })
+}
+
+/// What is known about a version after it met another champion: lint, tests and budget stand, the rest is new.
+pub fn judged_again(before: &Value, facts: &Facts) -> Value {
+    let mut after = before.clone();
+    let fresh = metadata(facts);
+    for key in ["champion", "verdict", "reason", "primary", "metrics", "task", "data"] {
+        after[key] = fresh[key].clone();
+    }
+    let passed = before["passed"] == true && facts.passed;
+    after["passed"] = passed.into();
+    if let (Some(gates), Some(fresh)) = (after["gates"].as_object_mut(), fresh["gates"].as_object()) {
+        gates.extend(fresh.iter().map(|(name, status)| (name.clone(), status.clone())));
+    }
+    after
 }
 
 /// The model of a version; the inner error says why its file can not be used.

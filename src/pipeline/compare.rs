@@ -1,5 +1,7 @@
 //! Champion against challenger, scored now on the same held-out rows.
 
+use std::collections::HashMap;
+
 use crate::base::{Alias, ModelName, Verdict};
 use crate::config::Project;
 use crate::evaluate::{self, CompareRule, Comparison, MetricKind, Predictions, Truth};
@@ -10,14 +12,22 @@ use crate::train::{self, Model, TargetError};
 
 use super::bundle::load_model;
 use super::learn::{Prepared, cut};
+use super::seen::{self, Seen};
 
 /// Fewer common rows than this decide nothing.
 pub const MIN_ROWS: usize = 30;
 
 /// Who is met: a version that was loaded, one that can not be used and why, or nobody yet.
 pub enum Met {
-    Version { version: ModelVersion, model: Box<Model> },
-    Unusable { version: ModelVersion, why: String },
+    Version {
+        version: ModelVersion,
+        model: Box<Model>,
+        seen: Option<Seen>,
+    },
+    Unusable {
+        version: ModelVersion,
+        why: String,
+    },
     Nobody,
 }
 
@@ -32,13 +42,25 @@ pub async fn champion(registry: &dyn ModelRegistry, name: &ModelName, alias: &Al
 /// Loads a version.
 pub async fn load(registry: &dyn ModelRegistry, name: &ModelName, which: &VersionRef) -> Result<Met, RegistryError> {
     let version = registry.get(name, which).await?;
-    Ok(match load_model(registry, &version).await? {
-        Ok(model) => Met::Version {
-            version,
-            model: Box::new(model),
-        },
-        Err(why) => Met::Unusable { version, why },
-    })
+    let model = match load_model(registry, &version).await? {
+        Ok(model) => Box::new(model),
+        Err(why) => return Ok(Met::Unusable { version, why }),
+    };
+    let seen = if version.files.contains_key(seen::FILE) {
+        Some(Seen::from_bytes(&registry.read(&version, seen::FILE).await?))
+    } else {
+        None
+    };
+    Ok(Met::Version { version, model, seen })
+}
+
+/// Which held-out rows count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rows {
+    /// The challenger was trained beside these rows: those that the champion alone has seen are left out.
+    HeldOut,
+    /// Two models from elsewhere: what either has seen is left out.
+    NewToBoth,
 }
 
 /// What a comparison stands on.
@@ -47,70 +69,142 @@ pub struct Ground<'a> {
     pub prepared: &'a Prepared,
     pub truth: &'a Truth,
     pub challenger: &'a Predictions,
+    pub model: &'a Model,
+    pub seen: &'a Seen,
     pub metrics: &'a [&'static MetricKind],
+    pub rows: Rows,
+}
+
+/// The champion's side of a comparison.
+struct Side {
+    who: Champion,
+    predictions: Result<Predictions, String>,
+    /// The positions among the test rows that count; `None`: all of them.
+    kept: Option<Vec<usize>>,
 }
 
 /// Compares on every metric of the run and on every slice. `uses` counts the challengers this test set has judged.
 pub fn compare(ground: &Ground<'_>, met: &Met, uses: u64) -> ComparisonFacts {
-    let (champion, predictions, why) = match met {
-        Met::Version { version, model } => {
-            let (predictions, why) = match model.predict(&ground.prepared.frame, Some(&ground.prepared.partition.test))
-            {
-                Ok(predictions) => (Some(predictions), None),
-                Err(error) => (
-                    None,
-                    Some(format!("{} can not score these rows: {error}", version.number)),
-                ),
-            };
-            (named(version), predictions, why)
-        }
-        Met::Unusable { version, why } => (named(version), None, Some(format!("{}: {why}", version.number))),
-        Met::Nobody => {
-            let (name, predictions) = baseline(ground);
-            let why = predictions.as_ref().err().map(ToString::to_string);
-            (Champion::Baseline { name: name.to_owned() }, predictions.ok(), why)
-        }
-    };
+    let side = side(ground, met);
+    let n_rows = ground.truth.len();
+    let kept: Vec<usize> = side.kept.unwrap_or_else(|| (0..n_rows).collect());
+    let truth = ground.truth.select(&kept);
+    let challenger = ground.challenger.select(&kept);
+    let champion = side.predictions.map(|predictions| predictions.select(&kept));
+    let groups: Option<Vec<u32>> = ground
+        .prepared
+        .groups
+        .as_ref()
+        .map(|groups| kept.iter().map(|&row| groups[row]).collect());
     let seed = ground.project.train.seed;
-    let groups = ground.prepared.groups.as_deref();
     let metrics = ground
         .metrics
         .iter()
-        .map(|kind| match &predictions {
-            Some(champion) => {
+        .map(|kind| match &champion {
+            Ok(champion) => {
+                let margin = margin(ground.project, kind);
                 let rule = CompareRule {
-                    margin: margin(ground.project, kind),
+                    margin,
                     min_rows: MIN_ROWS,
-                    groups,
+                    groups: groups.as_deref(),
                 };
-                evaluate::compare(ground.truth, champion, ground.challenger, kind, &rule, seed)
+                evaluate::compare(&truth, champion, &challenger, kind, &rule, seed)
             }
-            None => not_comparable(ground, kind, why.clone()),
+            Err(why) => not_comparable(kind, &truth, &challenger, why),
         })
         .collect();
-    let slices = predictions.as_ref().map(|champion| {
+    let slices = champion.as_ref().map(|champion| {
         let gate = ground.project.gates.slices.as_ref();
         let margin = gate.map(|gate| gate.max_regression).unwrap_or_default();
         let min_rows = gate.map_or(MIN_ROWS, |gate| gate.min_rows);
-        let cut = cut(ground.project, ground.prepared);
-        evaluate::compare_slices(ground.truth, champion, ground.challenger, &cut, margin, min_rows)
+        let cut = among(&kept, cut(ground.project, ground.prepared));
+        evaluate::compare_slices(&truth, champion, &challenger, &cut, groups.as_deref(), margin, min_rows)
     });
-    let slices = slices.unwrap_or_default();
     ComparisonFacts {
-        champion,
+        champion: side.who,
         metrics,
-        slices,
+        slices: slices.unwrap_or_default(),
+        n_left_out: n_rows - kept.len(),
         test_set_uses: uses,
     }
 }
 
+fn side(ground: &Ground<'_>, met: &Met) -> Side {
+    let test = &ground.prepared.partition.test;
+    match met {
+        Met::Version { version, model, seen } => Side {
+            who: named(ground, version),
+            predictions: score(ground, version, model),
+            kept: seen.as_ref().and_then(|seen| {
+                let theirs = seen.among(&ground.prepared.frame, model, test)?;
+                let ours = ground.seen.among(&ground.prepared.frame, ground.model, test)?;
+                let counts = |row: &usize| match ground.rows {
+                    Rows::HeldOut => !theirs[*row] || ours[*row],
+                    Rows::NewToBoth => !theirs[*row] && !ours[*row],
+                };
+                Some((0..test.len()).filter(counts).collect())
+            }),
+        },
+        Met::Unusable { version, why } => Side {
+            who: named(ground, version),
+            predictions: Err(format!("{}: {why}", version.number)),
+            kept: None,
+        },
+        Met::Nobody => {
+            let (name, predictions) = baseline(ground);
+            Side {
+                who: Champion::Baseline { name: name.to_owned() },
+                predictions: predictions.map_err(|error| error.to_string()),
+                kept: None,
+            }
+        }
+    }
+}
+
+/// What a version says about the test rows, if it was made for the same question.
+fn score(ground: &Ground<'_>, version: &ModelVersion, model: &Model) -> Result<Predictions, String> {
+    answers(ground.project, ground.prepared, version, model)?;
+    model
+        .predict(&ground.prepared.frame, Some(&ground.prepared.partition.test))
+        .map_err(|error| format!("{} can not score these rows: {error}", version.number))
+}
+
+/// Whether a model answers the question that the configuration asks; the error says why not.
+pub fn answers(project: &Project, prepared: &Prepared, version: &ModelVersion, model: &Model) -> Result<(), String> {
+    let (target, task) = (&project.data.target, prepared.task);
+    if model.target() != target {
+        return Err(format!(
+            "{} predicts `{}`, not `{target}`",
+            version.number,
+            model.target()
+        ));
+    }
+    if model.task() != task {
+        let (theirs, ours) = (model.task().name(), task.name());
+        return Err(format!(
+            "{} is a model for {theirs}, and this is {ours}",
+            version.number
+        ));
+    }
+    Ok(())
+}
+
+/// Slices of all test rows as slices of the kept ones.
+fn among(kept: &[usize], slices: Vec<(String, Vec<usize>)>) -> Vec<(String, Vec<usize>)> {
+    let position: HashMap<usize, usize> = kept.iter().enumerate().map(|(at, &row)| (row, at)).collect();
+    slices
+        .into_iter()
+        .map(|(name, rows)| (name, rows.iter().filter_map(|row| position.get(row).copied()).collect()))
+        .collect()
+}
+
 /// The challenger's side alone, inconclusive with its reason.
-fn not_comparable(ground: &Ground<'_>, kind: &MetricKind, note: Option<String>) -> Comparison {
+fn not_comparable(kind: &MetricKind, truth: &Truth, challenger: &Predictions, why: &str) -> Comparison {
     Comparison {
         metric: kind.name.to_owned(),
         direction: kind.direction,
         champion: None,
-        challenger: kind.score(ground.truth, ground.challenger),
+        challenger: kind.score(truth, challenger),
         difference: None,
         difference_interval: None,
         gain: None,
@@ -118,14 +212,16 @@ fn not_comparable(ground: &Ground<'_>, kind: &MetricKind, note: Option<String>) 
         upper: None,
         margin: 0.0,
         method: "none".to_owned(),
-        n_rows: ground.truth.len(),
+        n_rows: truth.len(),
         verdict: Verdict::Inconclusive,
         rows_needed: None,
-        note,
+        note: Some(why.to_owned()),
     }
 }
 
-fn named(version: &ModelVersion) -> Champion {
+fn named(ground: &Ground<'_>, version: &ModelVersion) -> Champion {
+    // Only a run meets what stands in production; two versions by name may be any two.
+    let alias = (ground.rows == Rows::HeldOut).then(|| ground.project.promote.to.to_string());
     let commit = version
         .metadata
         .get("commit")
@@ -133,6 +229,7 @@ fn named(version: &ModelVersion) -> Champion {
         .map(str::to_owned);
     Champion::Version {
         version: version.number,
+        alias,
         commit,
     }
 }
@@ -148,9 +245,9 @@ fn baseline(ground: &Ground<'_>) -> (&'static str, Result<Predictions, TargetErr
     let Prepared {
         frame, partition, task, ..
     } = ground.prepared;
-    let (name, known) = match ground.truth {
-        Truth::Numbers(_) => ("the training mean", None),
-        Truth::Classes { labels, .. } => ("the class frequencies", Some(labels.as_slice())),
+    let (name, known) = match ground.challenger {
+        Predictions::Numbers(_) => ("training mean", None),
+        Predictions::Classes { labels, .. } => ("class frequencies", Some(labels.as_slice())),
     };
     let train = train::truth(frame, &partition.train, &ground.project.data.target, *task, known);
     (name, train.map(|train| evaluate::baseline(&train, ground.truth.len())))

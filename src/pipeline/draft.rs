@@ -8,7 +8,7 @@ use crate::facts::{DefaultUsed, Facts, Outcome, SCHEMA, Step};
 use crate::gates::GateResult;
 
 use super::run::{Finished, Options};
-use super::{Event, Services, commit};
+use super::{Event, Services, commit, store};
 
 /// The facts while they grow; steps hand in their part, nobody else writes.
 pub struct Draft {
@@ -31,6 +31,9 @@ impl Draft {
             config_file: options.config_file.clone(),
             started: services.now,
             commit: commit::head(&services.root),
+            previous_run: store::latest(&services.root)
+                .ok()
+                .and_then(|run| Some(run.file_name()?.to_string_lossy().into_owned())),
             defaults,
             steps: Vec::new(),
             data: None,
@@ -75,10 +78,10 @@ impl Draft {
         });
     }
 
-    pub fn tools(&mut self, tools: Vec<(Step, Option<GateResult>)>) {
+    pub fn tools(&mut self, tools: Vec<(Step, GateResult)>) {
         for (step, gate) in tools {
             self.facts.steps.push(step);
-            self.facts.gates.extend(gate);
+            self.facts.gates.push(gate);
         }
     }
 

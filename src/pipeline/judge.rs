@@ -3,8 +3,10 @@
 use crate::base::Verdict;
 use crate::config::Project;
 use crate::evaluate::{MetricKind, MetricResult};
-use crate::facts::HistoryPoint;
+use crate::facts::{ComparisonFacts, HistoryPoint, Outcome};
 use crate::gates::{self, GateResult, GateStatus, MetricGate};
+
+use crate::data::TARGET_COPY;
 
 use super::draft::Draft;
 use super::steps::Made;
@@ -23,6 +25,9 @@ pub fn judge_data_gate(draft: &mut Draft) {
             format!("the data contract is broken: {}{more}", first.message),
             first.span,
         )
+    } else if let Some(leak) = data.leaks.iter().find(|leak| leak.code == TARGET_COPY) {
+        // Nothing that is measured with a copy of the answer at hand is worth judging.
+        (GateStatus::Fail, leak.message.clone(), None)
     } else if let Some(leak) = data.leaks.first() {
         (GateStatus::Warn, leak.message.clone(), None)
     } else {
@@ -74,7 +79,13 @@ pub fn judge(draft: &mut Draft, project: &Project, made: Option<&Made>) {
             .push(gates::judge_metric(gate, result, comparison, on_inconclusive));
     }
     if let Some(gate) = &project.gates.slices {
-        let slices = facts.comparison.as_ref().map(|comparison| comparison.slices.as_slice());
+        // What could not be compared is `None`; an empty list would read as nothing to compare.
+        let comparable = |comparison: &&ComparisonFacts| comparison.metrics.iter().any(|one| one.champion.is_some());
+        let slices = facts
+            .comparison
+            .as_ref()
+            .filter(comparable)
+            .map(|comparison| comparison.slices.as_slice());
         facts.gates.push(gates::judge_slices(gate, slices, on_inconclusive));
     }
     if let (Some(budget), Some(training)) = (&project.gates.budget, &facts.training) {
@@ -104,6 +115,10 @@ pub fn judge(draft: &mut Draft, project: &Project, made: Option<&Made>) {
     facts.verdict = verdict;
     facts.reason = reason;
     facts.passed = passed && !draft.could_not_find_out;
+    if let Some(step) = facts.steps.iter().find(|step| step.outcome == Outcome::Error) {
+        let why = step.detail.as_deref().unwrap_or("no reason given");
+        facts.reason = format!("step `{}` could not find out: {why}", step.name);
+    }
 }
 
 /// The gate of a configuration without any: the first metric, no worse than its usual margin.

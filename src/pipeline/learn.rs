@@ -43,6 +43,7 @@ pub fn prepare(root: &Path, project: &Project) -> Result<Prepared, DataError> {
     let mut defaults = Vec::new();
     let whole = loaded.frame;
     let roles = data::roles(&whole, settings)?;
+    sliceable(&whole, project)?;
 
     let violations = settings
         .contract
@@ -138,6 +139,24 @@ fn violation(found: data::Violation) -> Violation {
     }
 }
 
+/// Every column that is sliced by is in the data, and bins are of numbers: a slice that is misspelt would gate nothing.
+fn sliceable(frame: &Frame, project: &Project) -> Result<(), Diagnostics> {
+    let mut problems = Diagnostics::default();
+    for (rule, span) in &project.evaluate.slices {
+        let (SliceRule::Values { column: name } | SliceRule::Bins { column: name, .. }) = rule;
+        match (frame.find(name), rule) {
+            (Err(problem), _) => problems.push(problem.at(*span)),
+            (Ok(column), SliceRule::Bins { .. }) if matches!(column.values, Values::Texts { .. }) => {
+                let message = format!("`{name}` holds texts, and edges need numbers");
+                let problem = Diagnostic::error("wrong-slice", message).at(*span);
+                problems.push(problem.help(format!("write `{name}` alone: every value is a slice then")));
+            }
+            (Ok(_), _) => {}
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
+}
+
 /// A number for the group of every test row: rows of a group vary together, which intervals have to know.
 fn groups(frame: &Frame, partition: &Partition, kind: &SplitKind) -> Option<Vec<u32>> {
     let SplitKind::Group { column, .. } = kind else {
@@ -197,10 +216,17 @@ pub struct Learned {
 }
 
 /// Trains, or takes over the model that the same data, settings and seed gave before.
-pub fn learn(root: &Path, project: &Project, prepared: &Prepared, now: &str) -> Result<Learned, FitError> {
+pub fn learn(
+    root: &Path,
+    project: &Project,
+    prepared: &Prepared,
+    now: &str,
+    program_version: &str,
+) -> Result<Learned, FitError> {
     let estimator = project.train.estimator.as_ref();
     let key = Digest::of_parts([
         b"training 1".as_slice(),
+        program_version.as_bytes(),
         config::training_key(project).to_string().as_bytes(),
         prepared.facts.digest.hex().as_bytes(),
         prepared.facts.test_digest.hex().as_bytes(),
@@ -290,14 +316,15 @@ pub fn evaluate(
     )?;
     let predictions = model.predict(&prepared.frame, Some(rows))?;
     let seed = project.train.seed;
-    let results = evaluate::evaluate(&truth, &predictions, metrics, seed);
+    let groups = prepared.groups.as_deref();
+    let results = evaluate::evaluate(&truth, &predictions, metrics, groups, seed);
     let min_rows = project
         .gates
         .slices
         .as_ref()
         .map_or(DEFAULT_SLICE_ROWS, |gate| gate.min_rows);
     let cut = cut(project, prepared);
-    let slices = evaluate::evaluate_slices(&truth, &predictions, metrics, &cut, min_rows, seed);
+    let slices = evaluate::evaluate_slices(&truth, &predictions, metrics, &cut, groups, min_rows, seed);
     let facts = EvaluationFacts {
         primary: metrics.first().map(|metric| metric.name.to_owned()).unwrap_or_default(),
         metrics: results,

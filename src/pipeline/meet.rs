@@ -8,9 +8,10 @@ use crate::facts::{HistoryPoint, Outcome};
 use crate::sys::Stopwatch;
 use crate::track::{ModelVersion, RegistryError};
 
-use super::compare::{self, Ground, Met};
+use super::compare::{self, Ground, Met, Rows};
 use super::draft::{Draft, beside, chain};
 use super::steps::Made;
+use super::uses;
 use super::{Event, Services};
 
 /// A test set that has judged this many challengers is worn: the best of many looks better than it is.
@@ -39,21 +40,24 @@ pub async fn compare_with_production(draft: &mut Draft, project: &Arc<Project>, 
         }
     };
     draft.facts.history = history(&versions, draft.facts.evaluation.as_ref().map_or("", |e| &e.primary));
-    let model = draft.facts.training.as_ref().map(|training| training.digest);
-    let uses = uses(&versions, &made.ready.prepared.facts.test_digest, model);
+    let (test, model) = (made.ready.prepared.facts.test_digest, Digest::of(&made.bytes));
+    let uses = uses::count(&services.root, &versions, test, model).unwrap_or_else(|error| {
+        tracing::warn!(%error, "could not keep count of what this test set has judged");
+        1
+    });
     if uses >= WORN {
         draft.facts.alerts.push(format!(
             "this test set has judged {uses} models: it is worn, take fresh rows"
         ));
     }
-    meet(draft, project, services, made, met, uses, &watch).await;
+    meet(draft, project, services, made, (met, Rows::HeldOut, uses), &watch).await;
 }
 
 /// Meets a champion that is loaded already.
 pub async fn compare_with(draft: &mut Draft, project: &Arc<Project>, services: &Services, made: &Made, met: Met) {
     services.tell(Event::StepStarted { step: "compare" });
     let watch = Stopwatch::start();
-    meet(draft, project, services, made, met, 1, &watch).await;
+    meet(draft, project, services, made, (met, Rows::NewToBoth, 1), &watch).await;
 }
 
 async fn meet(
@@ -61,16 +65,31 @@ async fn meet(
     project: &Arc<Project>,
     services: &Services,
     made: &Made,
-    met: Met,
-    uses: u64,
+    (met, rows, uses): (Met, Rows, u64),
     watch: &Stopwatch,
 ) {
-    alerts(draft, &met, made);
-    let (of, prepared, metrics, evaluated) = (
+    match &met {
+        Met::Nobody => {
+            let alert = "no production version yet: compared with a baseline that learns nothing";
+            draft.facts.alerts.push(alert.to_owned());
+        }
+        Met::Unusable { version, why } => {
+            draft
+                .facts
+                .alerts
+                .push(format!("{} can not be compared: {why}", version.number));
+        }
+        Met::Version { .. } => {}
+    }
+    let (of, prepared, metrics) = (
         Arc::clone(project),
         Arc::clone(&made.ready.prepared),
         Arc::clone(&made.ready.metrics),
+    );
+    let (evaluated, model, seen) = (
         Arc::clone(&made.evaluated),
+        Arc::clone(&made.model),
+        Arc::clone(&made.seen),
     );
     let compared = beside(move || {
         let ground = Ground {
@@ -78,43 +97,25 @@ async fn meet(
             prepared: &prepared,
             truth: &evaluated.truth,
             challenger: &evaluated.predictions,
+            model: &model,
+            seen: &seen,
+            rows,
             metrics: &metrics,
         };
         compare::compare(&ground, &met, uses)
     });
     match compared.await {
         Ok(comparison) => {
+            if comparison.n_left_out > 0 {
+                let (left_out, all) = (comparison.n_left_out, made.ready.prepared.partition.test.len());
+                let alert =
+                    format!("{left_out} of {all} test rows are left out of the comparison: they were trained on");
+                draft.facts.alerts.push(alert);
+            }
             draft.facts.comparison = Some(comparison);
             draft.step(services, "compare", Outcome::Done, None, watch.elapsed_ms());
         }
         Err(panic) => draft.step(services, "compare", Outcome::Error, Some(panic), watch.elapsed_ms()),
-    }
-}
-
-/// What a reviewer should know about the meeting itself.
-fn alerts(draft: &mut Draft, met: &Met, made: &Made) {
-    let facts = &mut draft.facts;
-    match met {
-        Met::Nobody => facts
-            .alerts
-            .push("no production version yet: compared with a baseline that learns nothing".to_owned()),
-        Met::Unusable { version, why } => facts
-            .alerts
-            .push(format!("{} can not be compared: {why}", version.number)),
-        Met::Version { version, .. } => {
-            let split = version.metadata.pointer("/data/split").and_then(|split| split.as_str());
-            let digest = version
-                .metadata
-                .pointer("/data/digest")
-                .and_then(|digest| digest.as_str());
-            let same_data = digest == Some(made.ready.prepared.facts.digest.to_string().as_str());
-            if same_data && split.is_some_and(|split| split != made.ready.prepared.facts.split) {
-                facts.alerts.push(format!(
-                    "{} was trained with another split of the same data: it may have seen rows that it is scored on",
-                    version.number
-                ));
-            }
-        }
     }
 }
 
@@ -130,23 +131,4 @@ fn history(versions: &[ModelVersion], primary: &str) -> Vec<HistoryPoint> {
             })
         })
         .collect()
-}
-
-/// How many different models this test set has judged, this one included.
-fn uses(versions: &[ModelVersion], test: &Digest, model: Option<Digest>) -> u64 {
-    let test = test.to_string();
-    let at = |version: &ModelVersion, pointer: &str| {
-        version
-            .metadata
-            .pointer(pointer)
-            .and_then(|value| value.as_str())
-            .map(str::to_owned)
-    };
-    let mut models: std::collections::BTreeSet<String> = versions
-        .iter()
-        .filter(|version| at(version, "/data/test_digest").as_deref() == Some(test.as_str()))
-        .filter_map(|version| at(version, "/training/model_digest"))
-        .collect();
-    models.extend(model.map(|model| model.to_string()));
-    models.len() as u64
 }

@@ -10,8 +10,10 @@ mod learn;
 mod meet;
 mod publish;
 mod run;
+mod seen;
 mod steps;
 mod store;
+mod uses;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -22,11 +24,11 @@ use crate::base::Timestamp;
 use crate::facts::Outcome;
 use crate::track::ModelRegistry;
 
-pub use bundle::{csv_field, load_model};
+pub use bundle::{csv_field, judged_again, load_model};
 pub use draft::{beside, chain};
-pub use publish::publish_run;
+pub use publish::{digest as bundle_digest, publish_run};
 pub use run::{Finished, Options, check, compare_versions, run};
-pub use store::{RunFiles, StoreError, directory as run_directory, latest, load, load_facts, save};
+pub use store::{RunFiles, StoreError, directory as run_directory, latest, load, load_facts, run_named, save};
 
 /// What a run acts with. Everything that differs between a laptop and a runner is in here.
 pub struct Services {

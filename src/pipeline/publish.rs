@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::base::{Alias, ModelName};
+use crate::base::{Alias, Digest, ModelName};
 use crate::config::{Approval, PromoteSettings};
 use crate::facts::{Facts, RegistryFacts};
-use crate::promote::{self, Decision};
-use crate::track::{AliasMove, ModelVersion, NewVersion, RegistryError};
+use crate::promote::{self, Decision, Warnings};
+use crate::track::{
+    AliasMove, Judgement, ModelVersion, MoveKind, NewVersion, Publication, RegistryError, content_digest,
+};
 
 use super::{Services, bundle};
 
@@ -16,33 +18,52 @@ pub struct Published {
     pub facts: RegistryFacts,
 }
 
-/// Publishes the bundle of a run that passed.
+/// The digest that a bundle has as a version.
+pub fn digest(files: &BTreeMap<String, Vec<u8>>) -> Digest {
+    content_digest(
+        &files
+            .iter()
+            .map(|(name, bytes)| (name.clone(), Digest::of(bytes)))
+            .collect(),
+    )
+}
+
+/// Publishes the bundle of a run that passed. Of a version that is there already, the judgement becomes the newest one.
 pub async fn publish_run(
     services: &Services,
     promote: &PromoteSettings,
     facts: &Facts,
     files: BTreeMap<String, Vec<u8>>,
 ) -> Result<Published, RegistryError> {
-    let model: ModelName = facts.model.parse().map_err(|error| RegistryError::Damaged {
-        file: "mlops-facts.json".to_owned(),
-        why: format!("{error}"),
-    })?;
+    let model = name(facts)?;
     let registry = services.registry.as_ref();
-    let before = registry.versions(&model).await?.last().map(|version| version.number);
     let new = NewVersion {
         files,
         metadata: bundle::metadata(facts),
         actor: services.actor.clone(),
         at: services.now,
     };
-    let version = registry.publish(&model, new).await?;
-    let existed = before.is_some_and(|newest| version.number <= newest);
-    point(services, &model, &Alias::candidate(), &version, "published").await?;
+    let Publication { version, existed } = registry.publish(&model, new).await?;
+    if existed {
+        judge_version(services, &model, &version, facts).await?;
+    }
+    let version = ModelVersion {
+        metadata: bundle::metadata(facts),
+        ..version
+    };
+    point(
+        services,
+        &model,
+        &Alias::candidate(),
+        &version,
+        MoveKind::Publication,
+        "its run passed",
+    )
+    .await?;
     if promote.approval == Approval::Auto {
-        let aliases = registry.aliases(&model).await?;
-        let at = aliases.get(&promote.to).copied();
-        if let Decision::Promote { because } = promote::decide(&version, at, &promote.to) {
-            point(services, &model, &promote.to, &version, &format!("promoted: {because}")).await?;
+        let at = registry.aliases(&model).await?.get(&promote.to).copied();
+        if let Decision::Promote { because } = promote::decide(&version, at, &promote.to, Warnings::Refuse) {
+            point(services, &model, &promote.to, &version, MoveKind::Promotion, &because).await?;
         }
     }
     let aliases = registry.aliases(&model).await?;
@@ -60,12 +81,47 @@ pub async fn publish_run(
     Ok(Published { version, facts })
 }
 
+/// Records what a run found out about a version that is there already, if its model is one.
+pub async fn judge_existing(services: &Services, facts: &Facts, digest: &Digest) -> Result<(), RegistryError> {
+    let model = name(facts)?;
+    let versions = services.registry.versions(&model).await?;
+    match versions.iter().find(|version| version.digest == *digest) {
+        Some(version) => judge_version(services, &model, version, facts).await,
+        None => Ok(()),
+    }
+}
+
+async fn judge_version(
+    services: &Services,
+    model: &ModelName,
+    version: &ModelVersion,
+    facts: &Facts,
+) -> Result<(), RegistryError> {
+    let judgement = Judgement {
+        version: version.number,
+        passed: facts.passed,
+        metadata: bundle::metadata(facts),
+    };
+    services
+        .registry
+        .judge(model, judgement, &services.actor, services.now)
+        .await
+}
+
+fn name(facts: &Facts) -> Result<ModelName, RegistryError> {
+    facts.model.parse().map_err(|error| RegistryError::Damaged {
+        file: "mlops-facts.json".to_owned(),
+        why: format!("{error}"),
+    })
+}
+
 /// Moves an alias to a version from wherever it is now; says nothing when it is there already.
 async fn point(
     services: &Services,
     model: &ModelName,
     alias: &Alias,
     version: &ModelVersion,
+    kind: MoveKind,
     because: &str,
 ) -> Result<(), RegistryError> {
     let registry = services.registry.as_ref();
@@ -77,6 +133,7 @@ async fn point(
         alias: alias.clone(),
         from,
         to: Some(version.number),
+        kind,
         because: because.to_owned(),
     };
     registry.move_alias(model, step, &services.actor, services.now).await

@@ -3,19 +3,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::base::{Diagnostics, Digest, Verdict};
+use crate::base::{Diagnostic, Diagnostics};
 use crate::config::Project;
 use crate::facts::{Facts, Outcome, RegistryFacts};
-use crate::gates::{GateResult, GateStatus};
+use crate::gates::GateStatus;
 use crate::sys::Stopwatch;
 use crate::track::{RegistryError, VersionRef};
+use crate::train;
 
 use super::compare::{self, Met};
 use super::draft::{Draft, chain};
 use super::judge::{judge, judge_data_gate};
 use super::meet::{compare_with, compare_with_production};
-use super::publish::publish_run;
-use super::steps::{self, command_gates, learn_model, prepare};
+use super::publish::{self, judge_existing, publish_run};
+use super::steps::{self, Made, command_gates, learn_model};
 use super::{Event, Services, bundle};
 
 /// What differs between one run and another of the same project.
@@ -26,6 +27,16 @@ pub struct Options {
     /// The configuration file as the user would name it.
     pub config_file: String,
     pub program_version: &'static str,
+}
+
+impl Options {
+    pub fn of(config_file: &str, publish: bool) -> Self {
+        Self {
+            publish,
+            config_file: config_file.to_owned(),
+            program_version: env!("CARGO_PKG_VERSION"),
+        }
+    }
 }
 
 /// What a run leaves.
@@ -39,42 +50,45 @@ pub struct Finished {
     pub could_not_find_out: bool,
 }
 
-/// Runs everything for this project.
+/// Runs everything for this project. Lint and tests come first, since they may write what is learned from.
 pub async fn run(project: &Arc<Project>, services: &Services, options: &Options) -> Finished {
     let mut draft = Draft::new(project, services, options);
-    let (tools, model) = tokio::join!(
-        command_gates(project, services),
-        learn_model(&mut draft, project, services)
-    );
-    draft.tools(tools);
-    if let Some(model) = &model {
-        compare_with_production(&mut draft, project, services, model).await;
+    draft.tools(command_gates(project, services).await);
+    let made = learn_model(&mut draft, project, services).await;
+    if let Some(made) = &made {
+        compare_with_production(&mut draft, project, services, made).await;
     }
-    judge(&mut draft, project, model.as_ref());
-    let bundle = model.as_ref().map(bundle::files).unwrap_or_default();
-    publish(&mut draft, project, services, options, &bundle).await;
+    judge(&mut draft, project, made.as_ref());
+    let bundle = made.as_ref().map(bundle::files).unwrap_or_default();
+    publish_bundle(&mut draft, project, services, options, &bundle).await;
     draft.finish(bundle)
 }
 
 /// Configuration, data contract, lint and tests: what can be said without a model.
 pub async fn check(project: &Arc<Project>, services: &Services, options: &Options) -> Finished {
     let mut draft = Draft::new(project, services, options);
-    let (tools, prepared) = tokio::join!(command_gates(project, services), prepare(&mut draft, project, services));
-    draft.tools(tools);
+    draft.tools(command_gates(project, services).await);
+    let ready = steps::ready(&mut draft, project, services).await;
+    if let Some(ready) = &ready
+        && let Err(error) = train::can_do(project.train.estimator.as_ref(), ready.prepared.task)
+    {
+        draft
+            .problems
+            .push(Diagnostic::error("wrong-estimator", error.to_string()).at(project.train.span));
+    }
     judge_data_gate(&mut draft);
-    let failed: Vec<&GateResult> = draft
+    let failed = draft
         .facts
         .gates
         .iter()
-        .filter(|gate| gate.status == GateStatus::Fail)
-        .collect();
-    draft.facts.verdict = Verdict::Inconclusive;
-    draft.facts.passed = failed.is_empty() && prepared.is_some();
-    draft.facts.reason = match failed.first() {
-        Some(gate) => gate.reason.clone(),
-        None if prepared.is_some() => "data and commands are in order; nothing was trained".to_owned(),
-        None => "the data can not be used".to_owned(),
-    };
+        .find(|gate| gate.status == GateStatus::Fail)
+        .map(|gate| gate.reason.clone());
+    draft.facts.passed = failed.is_none() && ready.is_some() && !draft.problems.has_errors();
+    if let Some(reason) = failed {
+        draft.facts.reason = reason;
+    } else if draft.facts.passed {
+        "configuration, data and commands are in order".clone_into(&mut draft.facts.reason);
+    }
     draft.finish(BTreeMap::new())
 }
 
@@ -89,21 +103,7 @@ pub async fn compare_versions(
     let champion = compare::load(registry, &project.model, champion).await?;
     let challenger = compare::load(registry, &project.model, challenger).await?;
     let mut draft = Draft::new(project, services, options);
-    let model = match challenger {
-        Met::Version { model, .. } => model,
-        Met::Unusable { version, why } => {
-            draft.facts.reason = format!("{} can not be used: {why}", version.number);
-            return Ok(draft.finish(BTreeMap::new()));
-        }
-        Met::Nobody => {
-            "there is no challenger".clone_into(&mut draft.facts.reason);
-            return Ok(draft.finish(BTreeMap::new()));
-        }
-    };
-    let mut made = None;
-    if let Some(ready) = steps::ready(&mut draft, project, services).await {
-        made = steps::evaluate(&mut draft, project, services, ready, Arc::from(model), Vec::new()).await;
-    }
+    let made = challenger_made(&mut draft, project, services, challenger).await;
     if let Some(made) = &made {
         compare_with(&mut draft, project, services, made, champion).await;
     }
@@ -111,8 +111,35 @@ pub async fn compare_versions(
     Ok(draft.finish(BTreeMap::new()))
 }
 
+/// A version in the place of a model that was trained just now.
+async fn challenger_made(
+    draft: &mut Draft,
+    project: &Arc<Project>,
+    services: &Services,
+    challenger: Met,
+) -> Option<Made> {
+    let (version, model, seen) = match challenger {
+        Met::Version { version, model, seen } => (version, model, seen),
+        Met::Unusable { version, why } => {
+            draft.facts.reason = format!("{} can not be used: {why}", version.number);
+            return None;
+        }
+        Met::Nobody => {
+            "there is no challenger".clone_into(&mut draft.facts.reason);
+            return None;
+        }
+    };
+    let ready = steps::ready(draft, project, services).await?;
+    if let Err(why) = compare::answers(project, &ready.prepared, &version, &model) {
+        draft.facts.reason = why;
+        return None;
+    }
+    let made = (Arc::from(model), Vec::new(), seen.unwrap_or_default());
+    steps::evaluate(draft, project, services, ready, made).await
+}
+
 /// Makes a version of a run that passed; a registry that can not be written is an error, and the model stays in the run.
-async fn publish(
+async fn publish_bundle(
     draft: &mut Draft,
     project: &Project,
     services: &Services,
@@ -129,7 +156,14 @@ async fn publish(
         None
     };
     if let Some(why) = why_not {
-        draft.facts.registry = Some(unpublished(services, bundle, why.clone()));
+        let registry = unpublished(services, bundle, why.clone());
+        // A version that does not pass any more must not be promoted on what was found before.
+        if let (true, Some(digest)) = (options.publish, &registry.digest)
+            && let Err(error) = judge_existing(services, &draft.facts, digest).await
+        {
+            draft.step(services, "publish", Outcome::Error, Some(chain(&error)), 0);
+        }
+        draft.facts.registry = Some(registry);
         draft.step(services, "publish", Outcome::Skipped, Some(why), 0);
         return;
     }
@@ -164,14 +198,7 @@ fn unpublished(services: &Services, bundle: &BTreeMap<String, Vec<u8>>, why: Str
     RegistryFacts {
         place: services.registry_place.clone(),
         version: None,
-        digest: (!bundle.is_empty()).then(|| {
-            crate::track::content_digest(
-                &bundle
-                    .iter()
-                    .map(|(name, bytes)| (name.clone(), Digest::of(bytes)))
-                    .collect(),
-            )
-        }),
+        digest: (!bundle.is_empty()).then(|| publish::digest(bundle)),
         existed: false,
         aliases: Vec::new(),
         not_published: Some(why),

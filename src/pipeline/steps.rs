@@ -13,6 +13,7 @@ use crate::train::{FitError, Model};
 
 use super::draft::{Draft, beside, chain, default};
 use super::learn::{self, Evaluated, Learned, Prepared};
+use super::seen::Seen;
 use super::{Event, Services};
 
 /// Data that keeps its contract, and the metrics that fit it.
@@ -27,11 +28,12 @@ pub struct Made {
     pub model: Arc<Model>,
     /// The model as it is saved.
     pub bytes: Vec<u8>,
+    pub seen: Arc<Seen>,
     pub evaluated: Arc<Evaluated>,
 }
 
 /// The lint and test gates, one after the other: both may write to the same files.
-pub async fn command_gates(project: &Project, services: &Services) -> Vec<(Step, Option<GateResult>)> {
+pub async fn command_gates(project: &Project, services: &Services) -> Vec<(Step, GateResult)> {
     let mut done = Vec::new();
     for (name, gate) in [("lint", &project.gates.lint), ("test", &project.gates.test)] {
         let Some(gate) = gate else { continue };
@@ -66,7 +68,7 @@ pub async fn command_gates(project: &Project, services: &Services) -> Vec<(Step,
                 detail,
                 elapsed_ms,
             },
-            Some(result),
+            result,
         ));
     }
     done
@@ -147,8 +149,8 @@ pub async fn learn_model(draft: &mut Draft, project: &Arc<Project>, services: &S
     services.tell(Event::StepStarted { step: "train" });
     let watch = Stopwatch::start();
     let (root, of, with) = (services.root.clone(), Arc::clone(project), Arc::clone(&ready.prepared));
-    let now = services.now.to_string();
-    let learned = match beside(move || learn::learn(&root, &of, &with, &now)).await {
+    let (now, program_version) = (services.now.to_string(), draft.facts.program_version.clone());
+    let learned = match beside(move || learn::learn(&root, &of, &with, &now, &program_version)).await {
         Ok(Ok(learned)) => learned,
         Ok(Err(error)) => {
             let detail = chain(&error);
@@ -174,7 +176,9 @@ pub async fn learn_model(draft: &mut Draft, project: &Arc<Project>, services: &S
     };
     draft.facts.training = Some(facts);
     draft.step(services, "train", outcome, Some(detail), watch.elapsed_ms());
-    evaluate(draft, project, services, ready, Arc::new(model), bytes).await
+    let seen = Seen::of(&ready.prepared.frame, &model, &ready.prepared.partition.train);
+    let made = (Arc::new(model), bytes, seen);
+    evaluate(draft, project, services, ready, made).await
 }
 
 /// Scores a model on the held-out rows. `None`: it can not be scored, and the draft says why.
@@ -183,8 +187,7 @@ pub async fn evaluate(
     project: &Arc<Project>,
     services: &Services,
     ready: Ready,
-    model: Arc<Model>,
-    bytes: Vec<u8>,
+    (model, bytes, seen): (Arc<Model>, Vec<u8>, Seen),
 ) -> Option<Made> {
     services.tell(Event::StepStarted { step: "evaluate" });
     let watch = Stopwatch::start();
@@ -215,6 +218,7 @@ pub async fn evaluate(
         ready,
         model,
         bytes,
+        seen: Arc::new(seen),
         evaluated,
     })
 }

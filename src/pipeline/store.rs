@@ -9,6 +9,8 @@ use crate::sys::{self, FileError, FileKind};
 
 /// Below the repository's root.
 pub const STATE: &str = ".mlops";
+const RUNS: &str = "runs";
+pub const CACHE: &str = "cache";
 const LATEST: &str = "latest";
 const FACTS: &str = "mlops-facts.json";
 const BUNDLE: &str = "bundle";
@@ -53,13 +55,32 @@ pub fn directory(root: &Path, facts: &Facts) -> PathBuf {
         .training
         .as_ref()
         .map_or_else(|| Digest::of(facts.reason.as_bytes()), |training| training.digest);
-    root.join(STATE)
-        .join("runs")
-        .join(format!("{moment}-{}", digest.short()))
+    root.join(STATE).join(RUNS).join(format!("{moment}-{}", digest.short()))
+}
+
+/// Our own directory, made if it is not there; what is kept in it is not for version control.
+///
+/// # Errors
+/// When it, or a directory of ours in it, is a link: what is written and removed there would be somebody else's.
+pub fn own_directory(root: &Path) -> Result<PathBuf, FileError> {
+    let state = root.join(STATE);
+    for path in [state.clone(), state.join(RUNS), state.join(CACHE)] {
+        match sys::kind(&path)? {
+            None | Some(FileKind::Directory) => {}
+            Some(FileKind::File | FileKind::Symlink | FileKind::Special) => return Err(FileError::NotAFile { path }),
+        }
+    }
+    sys::create_dir(&state)?;
+    let ignore = state.join(".gitignore");
+    if sys::kind(&ignore)?.is_none() {
+        sys::write_atomic(&ignore, b"*\n")?;
+    }
+    Ok(state)
 }
 
 /// Writes a finished run; it counts as the last one when everything of it is there.
 pub fn save(root: &Path, facts: &Facts, files: &RunFiles) -> Result<PathBuf, StoreError> {
+    own_directory(root)?;
     let directory = directory(root, facts);
     let bundle = directory.join(BUNDLE);
     sys::create_dir(&bundle)?;
@@ -81,7 +102,7 @@ pub fn save(root: &Path, facts: &Facts, files: &RunFiles) -> Result<PathBuf, Sto
 
 /// Removes all but the newest runs; one that can not be removed stays.
 fn forget_old(root: &Path, latest: &str) {
-    let runs = root.join(STATE).join("runs");
+    let runs = root.join(STATE).join(RUNS);
     // Names begin with the moment, and a listing is sorted.
     let Ok(listed) = sys::list(&runs) else { return };
     let surplus = listed.len().saturating_sub(KEPT);
@@ -89,6 +110,7 @@ fn forget_old(root: &Path, latest: &str) {
         .into_iter()
         .take(surplus)
         .filter(|run| run.name != latest && run.kind == FileKind::Directory)
+        .filter(|run| runs.join(&run.name).join(FACTS).is_file())
     {
         if let Err(error) = sys::remove_dir(&runs.join(&run.name)) {
             tracing::debug!(%error, "could not remove an old run");
@@ -104,12 +126,21 @@ pub fn latest(root: &Path) -> Result<PathBuf, StoreError> {
     if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
         return Err(StoreError::NoRun);
     }
-    Ok(state.join("runs").join(id))
+    Ok(state.join(RUNS).join(id))
+}
+
+/// The directory of the run with this id, if it is there.
+pub fn run_named(root: &Path, id: &str) -> Option<PathBuf> {
+    let plain = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    Some(root.join(STATE).join(RUNS).join(id)).filter(|run| plain && run.is_dir())
 }
 
 /// Reads the facts of a finished run.
 pub fn load_facts(directory: &Path) -> Result<Facts, StoreError> {
-    let text = sys::read_text(&directory.join(FACTS), FACTS_LIMIT)?;
+    let text = match sys::read_text(&directory.join(FACTS), FACTS_LIMIT) {
+        Err(error) if error.is_not_found() => return Err(StoreError::NoRun),
+        read => read?,
+    };
     Facts::from_json(&text).map_err(|source| StoreError::Facts {
         run: directory.display().to_string(),
         source,

@@ -189,6 +189,7 @@ pub fn better() -> Facts {
         config_file: "mlops.yaml".to_owned(),
         started: Timestamp(1_795_000_000),
         commit: Some(COMMIT.to_owned()),
+        previous_run: None,
         defaults: vec![
             default("data.split", "random, 20 % test, seed 42"),
             default("data.task", "regression"),
@@ -286,6 +287,7 @@ pub fn better() -> Facts {
         }),
         comparison: Some(ComparisonFacts {
             champion: Champion::Version {
+                alias: Some("production".to_owned()),
                 version: VersionNumber(3),
                 commit: Some("91fe02ac77d1b8c3a4e5f60718293a4b5c6d7e8f".to_owned()),
             },
@@ -305,6 +307,7 @@ pub fn better() -> Facts {
                     status: SliceStatus::TooFewRows,
                 },
             ],
+            n_left_out: 0,
             test_set_uses: 7,
         }),
         gates: vec![

@@ -8,7 +8,7 @@ mod write;
 
 pub use clock::{Stopwatch, now};
 pub use error::FileError;
-pub use glob::glob;
+pub use glob::{glob, inside};
 pub use read::{FileKind, kind, list, open, read, read_beneath, read_text};
 #[cfg(test)]
 pub use write::die_after;

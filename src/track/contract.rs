@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
-use super::{AliasMove, LedgerEvent, ModelRegistry, NewVersion, RegistryError, VersionRef, content_digest};
+use super::{
+    AliasMove, Judgement, LedgerEvent, ModelRegistry, MoveKind, NewVersion, RegistryError, VersionRef, content_digest,
+};
 use crate::base::{Alias, Digest, ModelName, Timestamp, VersionNumber};
 
 /// Opens the registry of this name: the same name gives another writer to the same registry, a new one an empty one.
@@ -14,6 +16,7 @@ pub async fn check(open: Open<'_>) {
     empty(open("empty")).await;
     published(open("published")).await;
     idempotent(open("idempotent")).await;
+    judged(open("judged"), open("judged")).await;
     aliases(open("aliases")).await;
     ledger(open("ledger"), open("ledger")).await;
     models_are_apart(open("apart")).await;
@@ -45,7 +48,8 @@ pub fn step(from: Option<u32>, to: Option<u32>) -> AliasMove {
         alias: Alias::production(),
         from: from.map(VersionNumber),
         to: to.map(VersionNumber),
-        because: "promoted: every gate passed".to_owned(),
+        kind: MoveKind::Promotion,
+        because: "every gate passed".to_owned(),
     }
 }
 
@@ -73,7 +77,7 @@ async fn empty(registry: Box<dyn ModelRegistry>) {
 
 async fn published(registry: Box<dyn ModelRegistry>) {
     let new = version("one");
-    let first = registry.publish(&model(), new.clone()).await.unwrap();
+    let first = registry.publish(&model(), new.clone()).await.unwrap().version;
     assert_eq!((first.number, &first.model), (VersionNumber(1), &model()));
     assert_eq!(
         (&first.metadata, &first.actor, first.at),
@@ -81,7 +85,7 @@ async fn published(registry: Box<dyn ModelRegistry>) {
     );
     assert_eq!(first.files, new.file_digests());
     assert_eq!(first.digest, content_digest(&first.files));
-    let second = registry.publish(&model(), version("two")).await.unwrap();
+    let second = registry.publish(&model(), version("two")).await.unwrap().version;
     assert_eq!(second.number, VersionNumber(2));
     assert_ne!(first.digest, second.digest);
     assert_eq!(registry.get(&model(), &number(1)).await.unwrap(), first);
@@ -91,17 +95,19 @@ async fn published(registry: Box<dyn ModelRegistry>) {
 }
 
 async fn idempotent(registry: Box<dyn ModelRegistry>) {
-    let first = registry.publish(&model(), version("one")).await.unwrap();
+    let first = registry.publish(&model(), version("one")).await.unwrap().version;
     registry.publish(&model(), version("two")).await.unwrap();
     let mut again = version("one");
     again.metadata = json!("something else");
     again.actor = "grace".to_owned();
     again.at = LATER;
-    assert_eq!(registry.publish(&model(), again).await.unwrap(), first);
+    let repeated = registry.publish(&model(), again).await.unwrap();
+    assert!(repeated.existed);
+    assert_eq!(repeated.version, first);
     let mut renamed = version("one");
     let content = renamed.files.remove("empty.bin").unwrap();
     renamed.files.insert("blank.bin".to_owned(), content);
-    let third = registry.publish(&model(), renamed).await.unwrap();
+    let third = registry.publish(&model(), renamed).await.unwrap().version;
     assert_eq!(
         third.number,
         VersionNumber(3),
@@ -111,7 +117,7 @@ async fn idempotent(registry: Box<dyn ModelRegistry>) {
 }
 
 async fn aliases(registry: Box<dyn ModelRegistry>) {
-    let first = registry.publish(&model(), version("one")).await.unwrap();
+    let first = registry.publish(&model(), version("one")).await.unwrap().version;
     registry.publish(&model(), version("two")).await.unwrap();
     let go = async |from, to| registry.move_alias(&model(), step(from, to), "ada", LATER).await;
     let production = async || {
@@ -170,9 +176,54 @@ async fn aliases(registry: Box<dyn ModelRegistry>) {
     assert_eq!(registry.ledger(&model()).await.unwrap().len(), 5, "no move, no entry");
 }
 
+async fn judged(registry: Box<dyn ModelRegistry>, other: Box<dyn ModelRegistry>) {
+    let first = registry.publish(&model(), version("one")).await.unwrap().version;
+    registry.publish(&model(), version("two")).await.unwrap();
+    let judgement = |number: u32, text: &str| Judgement {
+        version: VersionNumber(number),
+        passed: false,
+        metadata: json!({"about": text}),
+    };
+    registry
+        .judge(&model(), judgement(1, "judged anew"), "grace", LATER)
+        .await
+        .unwrap();
+    let now = other.get(&model(), &number(1)).await.unwrap();
+    assert_eq!(now.metadata, json!({"about": "judged anew"}));
+    assert_eq!(
+        (now.digest, &now.files, now.at),
+        (first.digest, &first.files, first.at),
+        "the rest stays"
+    );
+    assert_eq!(
+        other.versions(&model()).await.unwrap()[1].metadata,
+        json!({"about": "two"})
+    );
+    let event = LedgerEvent::Judged {
+        version: VersionNumber(1),
+        passed: false,
+    };
+    assert_eq!(other.ledger(&model()).await.unwrap()[2].event, event);
+
+    // The same again is nothing new, and publishing the same content does not bring the old judgement back.
+    registry
+        .judge(&model(), judgement(1, "judged anew"), "grace", LATER)
+        .await
+        .unwrap();
+    let repeated = registry.publish(&model(), version("one")).await.unwrap();
+    assert_eq!((repeated.existed, repeated.version), (true, now));
+    assert_eq!(registry.ledger(&model()).await.unwrap().len(), 3);
+
+    let error = registry
+        .judge(&model(), judgement(3, "nobody"), "grace", LATER)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, RegistryError::NotFound { .. }), "{error}");
+}
+
 async fn ledger(registry: Box<dyn ModelRegistry>, other: Box<dyn ModelRegistry>) {
     let mut before = Vec::new();
-    let first = registry.publish(&model(), version("one")).await.unwrap();
+    let first = registry.publish(&model(), version("one")).await.unwrap().version;
     for (from, to) in [(None, Some(1)), (Some(1), None), (None, Some(1))] {
         registry
             .move_alias(&model(), step(from, to), "grace", LATER)
@@ -199,7 +250,7 @@ async fn models_are_apart(registry: Box<dyn ModelRegistry>) {
     let other: ModelName = "other".parse().unwrap();
     registry.publish(&model(), version("one")).await.unwrap();
     registry.publish(&model(), version("two")).await.unwrap();
-    let same = registry.publish(&other, version("one")).await.unwrap();
+    let same = registry.publish(&other, version("one")).await.unwrap().version;
     assert_eq!((same.number, &same.model), (VersionNumber(1), &other));
     registry
         .move_alias(&model(), step(None, Some(2)), "ada", LATER)
@@ -221,7 +272,7 @@ async fn models_are_apart(registry: Box<dyn ModelRegistry>) {
 }
 
 async fn contents_are_checked(registry: Box<dyn ModelRegistry>) {
-    let good = registry.publish(&model(), version("one")).await.unwrap();
+    let good = registry.publish(&model(), version("one")).await.unwrap().version;
     let mut wrong = good.clone();
     wrong
         .files
@@ -250,7 +301,7 @@ async fn odd_values_come_back(registry: Box<dyn ModelRegistry>) {
     });
     new.actor = "name\nwith a line".to_owned();
     new.files.insert("größe 数.bin".to_owned(), vec![0, 255, 10, 13]);
-    let made = registry.publish(&model(), new.clone()).await.unwrap();
+    let made = registry.publish(&model(), new.clone()).await.unwrap().version;
     let found = registry.get(&model(), &number(1)).await.unwrap();
     assert_eq!(found, made);
     assert_eq!(found.metadata.to_string(), new.metadata.to_string(), "to the letter");
@@ -309,7 +360,7 @@ async fn two_writers(open: Open<'_>) {
             let mut numbers = Vec::new();
             for i in 0..N_EACH {
                 let content = format!("writer {writer}, version {i}");
-                let made = registry.publish(&model(), version(&content)).await.unwrap();
+                let made = registry.publish(&model(), version(&content)).await.unwrap().version;
                 assert_eq!(made.metadata, json!({"about": content}));
                 numbers.push(made.number);
                 loop {
@@ -368,7 +419,7 @@ async fn same_content_at_once(open: Open<'_>) {
     let mut writers = tokio::task::JoinSet::new();
     for _ in 0..6 {
         let registry = open("same");
-        writers.spawn(async move { registry.publish(&model(), version("one")).await.unwrap() });
+        writers.spawn(async move { registry.publish(&model(), version("one")).await.unwrap().version });
     }
     let made = writers.join_all().await;
     assert!(made.iter().all(|version| *version == made[0]));

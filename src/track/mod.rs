@@ -7,6 +7,6 @@ mod registry;
 
 pub use local::Local;
 pub use registry::{
-    AliasMove, LedgerEntry, LedgerEvent, ModelRegistry, ModelVersion, NewVersion, RegistryError, VersionRef,
-    content_digest,
+    AliasMove, Judgement, LedgerEntry, LedgerEvent, ModelRegistry, ModelVersion, MoveKind, NewVersion, Publication,
+    RegistryError, VersionRef, check_metadata, content_digest,
 };

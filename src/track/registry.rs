@@ -101,11 +101,19 @@ impl NewVersion {
                 );
             }
         }
-        if nests_deeper_than(&self.metadata, MAX_METADATA_DEPTH) {
-            return refuse("metadata", "it nests deeper than 64 levels");
-        }
-        Ok(())
+        check_metadata(&self.metadata)
     }
+}
+
+/// What every registry refuses to keep about a version.
+pub fn check_metadata(metadata: &serde_json::Value) -> Result<(), RegistryError> {
+    if nests_deeper_than(metadata, MAX_METADATA_DEPTH) {
+        return Err(RegistryError::Refused {
+            what: "metadata".to_owned(),
+            why: "it nests deeper than 64 levels".to_owned(),
+        });
+    }
+    Ok(())
 }
 
 /// Well below the 128 levels that readers of JSON agree on.
@@ -157,7 +165,15 @@ pub struct LedgerEntry {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LedgerEvent {
-    Published { version: VersionNumber, digest: Digest },
+    Published {
+        version: VersionNumber,
+        digest: Digest,
+    },
+    /// The version was judged again, and what is known about it is now what that found.
+    Judged {
+        version: VersionNumber,
+        passed: bool,
+    },
     Moved(AliasMove),
 }
 
@@ -168,15 +184,51 @@ pub struct AliasMove {
     pub from: Option<VersionNumber>,
     /// `None` takes the alias away.
     pub to: Option<VersionNumber>,
-    /// `promoted: every gate passed`, `rolled back`.
+    pub kind: MoveKind,
+    /// On what evidence, for people: `every gate passed`.
     pub because: String,
+}
+
+/// What a move is part of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MoveKind {
+    Publication,
+    Promotion,
+    /// Back to where the alias was before the last promotion that still stood.
+    Rollback,
+}
+
+/// What became of a publication.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Publication {
+    pub version: ModelVersion,
+    /// The digest was there already: nothing was written.
+    pub existed: bool,
+}
+
+/// What a judgement found out about a version.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judgement {
+    pub version: VersionNumber,
+    pub passed: bool,
+    /// Takes the place of the version's metadata; what it was before stays in the registry.
+    pub metadata: serde_json::Value,
 }
 
 /// A registry of model versions. Every write is idempotent or says `Conflict`.
 #[async_trait]
 pub trait ModelRegistry: Send + Sync {
     /// Same digest → the version that is already there, nothing written.
-    async fn publish(&self, model: &ModelName, new: NewVersion) -> Result<ModelVersion, RegistryError>;
+    async fn publish(&self, model: &ModelName, new: NewVersion) -> Result<Publication, RegistryError>;
+    /// Records what a version was found to be since; nothing is written when nothing differs.
+    async fn judge(
+        &self,
+        model: &ModelName,
+        judgement: Judgement,
+        actor: &str,
+        at: Timestamp,
+    ) -> Result<(), RegistryError>;
     async fn get(&self, model: &ModelName, which: &VersionRef) -> Result<ModelVersion, RegistryError>;
     /// All versions, ascending.
     async fn versions(&self, model: &ModelName) -> Result<Vec<ModelVersion>, RegistryError>;

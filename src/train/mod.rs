@@ -19,6 +19,6 @@ mod contract;
 mod samples;
 
 pub use estimator::{ESTIMATORS, Estimator, FitError};
-pub use model::{Model, SCHEMA as MODEL_SCHEMA, fit};
+pub use model::{Model, SCHEMA as MODEL_SCHEMA, can_do, fit};
 pub use preprocess::PredictError;
 pub use target::{TargetError, truth};

@@ -60,6 +60,17 @@ pub enum ModelError {
     Malformed(String),
 }
 
+/// Whether the estimator is for this task; the error names those that are.
+pub fn can_do(estimator: &dyn Estimator, task: Task) -> Result<(), FitError> {
+    if estimator.tasks().contains(&task) {
+        return Ok(());
+    }
+    Err(FitError::WrongTask {
+        estimator: estimator.name(),
+        task,
+    })
+}
+
 /// Trains `estimator` on `rows` of `frame`.
 ///
 /// Preprocessing is learned from these rows only. Rows without a target are an error: whoever splits the data decides
@@ -76,12 +87,7 @@ pub fn fit(
     estimator: &dyn Estimator,
     seed: u64,
 ) -> Result<Trained, FitError> {
-    if !estimator.tasks().contains(&task) {
-        return Err(FitError::WrongTask {
-            estimator: estimator.name(),
-            task,
-        });
-    }
+    can_do(estimator, task)?;
     let data_error = |why: String| FitError::Data(why);
     if rows.is_empty() {
         return Err(data_error("there are no rows to train on".to_owned()));
@@ -167,6 +173,15 @@ impl Model {
     /// The classes in the order of their codes; empty for a regression.
     pub fn labels(&self) -> &[String] {
         &self.labels
+    }
+
+    /// The columns that the model uses, in its own order.
+    pub fn features(&self) -> Vec<&str> {
+        self.preprocessing
+            .features
+            .iter()
+            .map(|feature| feature.name.as_str())
+            .collect()
     }
 
     /// The types that columns have to be read as so that a file reads as the training data did: texts stay texts even

@@ -128,8 +128,8 @@ fn promotion_comparison_and_rollback() {
         .map(|entry| entry["actor"].as_str().unwrap())
         .collect();
     assert_eq!(
-        actors, ["ada"; 7],
-        "published, candidate, promoted; the same for v2; rolled back"
+        actors, ["ada"; 8],
+        "published, candidate, promoted, judged again; v2 in three; rolled back"
     );
 
     let (code, compared) = repository.json(&["compare", "v1", "v2"]);
@@ -221,9 +221,135 @@ fn reports_can_be_shown_again() {
 
 #[test]
 fn automatic_approval_moves_production() {
-    let repository = Repository::example("iris");
+    let repository = Repository::example("breast-cancer");
     let config = format!("{}promote: {{approval: auto}}\n", repository.read("mlops.yaml"));
     repository.write("mlops.yaml", &config);
     assert_eq!(repository.json(&["run"]).0, 0);
     assert_eq!(repository.json(&["status"]).1["aliases"]["production"], 1);
+}
+
+#[test]
+fn production_moves_only_on_evidence_against_what_is_there() {
+    let repository = Repository::example("diabetes");
+    assert_eq!(repository.json(&["run"]).0, 0);
+    repository.edit("mlops.yaml", "alpha: 1.0", "alpha: 0.5");
+    assert_eq!(repository.json(&["run"]).0, 0);
+    assert_eq!(repository.run(&["promote", "v1"]).code, 0);
+
+    // v2 met the baseline only; it is compared with v1 before it moves, and that is recorded.
+    let (code, moved) = repository.json(&["promote", "v2"]);
+    assert_eq!((code, &moved["promoted"]), (0, &serde_json::json!(true)), "{moved:#}");
+    let (_, history) = repository.json(&["history"]);
+    let judged = history
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|entry| entry["event"]["judged"]["version"] == 2);
+    assert_eq!(judged.count(), 1, "{history:#}");
+
+    // A gate that was tightened since: the same model does not pass any more, and can not be promoted either.
+    assert_eq!(repository.run(&["rollback"]).code, 0);
+    repository.edit("mlops.yaml", "max: 60", "max: 20");
+    assert_eq!(repository.json(&["run"]).0, 1);
+    let refused = repository.run(&["promote", "v2"]);
+    assert_eq!(refused.code, 1, "{}", refused.stdout);
+    assert!(refused.stdout.contains("failed `metrics.rmse`"), "{}", refused.stdout);
+}
+
+#[test]
+fn a_gate_that_warns_needs_a_word() {
+    // The iris data has one plant twice, which lands on both sides: the data gate warns.
+    let repository = Repository::example("iris");
+    let rows = repository.read("data/iris.csv");
+    let doubled: Vec<&str> = rows.lines().chain(rows.lines().skip(1)).collect();
+    repository.write("data/iris.csv", &(doubled.join("\n") + "\n"));
+    let (code, result) = repository.json(&["run"]);
+    assert_eq!(
+        (code, &result["gates"]["data"]),
+        (0, &serde_json::json!("warn")),
+        "{result:#}"
+    );
+    let refused = repository.run(&["promote"]);
+    assert_eq!(refused.code, 1, "{}", refused.stdout);
+    assert!(refused.stdout.contains("--accept-warnings"), "{}", refused.stdout);
+    assert_eq!(repository.run(&["promote", "--accept-warnings"]).code, 0);
+    assert!(
+        repository
+            .run(&["history"])
+            .stdout
+            .contains("the warning of `data` was accepted")
+    );
+}
+
+#[test]
+fn what_is_published_is_what_was_judged() {
+    let repository = Repository::example("diabetes");
+    assert_eq!(repository.json(&["run", "--no-publish"]).0, 0);
+    let model = repository.last_run().join("bundle/model.json");
+    let text = std::fs::read_to_string(&model).unwrap();
+    std::fs::write(&model, text.replacen("alpha", "alphb", 1)).unwrap();
+    let refused = repository.run(&["publish"]);
+    assert_eq!(refused.code, 2, "{}", refused.stdout);
+    std::fs::write(&model, text).unwrap();
+    assert_eq!(repository.json(&["publish"]).1["version"], 1);
+}
+
+#[test]
+fn a_champion_is_not_scored_on_rows_it_was_trained_on() {
+    let repository = Repository::example("diabetes");
+    repository.edit(
+        "mlops.yaml",
+        "estimator: ridge\n  params: {alpha: 1.0}",
+        "estimator: random_forest",
+    );
+    assert_eq!(repository.json(&["run"]).0, 0);
+    assert_eq!(repository.run(&["promote"]).code, 0);
+    // Another seed holds out other rows, most of which the forest in production has learned by heart.
+    repository.edit("mlops.yaml", "seed: 42", "seed: 43");
+    let (_, result) = repository.json(&["run"]);
+    assert_ne!(result["verdict"], "worse", "{result:#}");
+    let facts = std::fs::read_to_string(repository.last_run().join("mlops-facts.json")).unwrap();
+    let facts: serde_json::Value = serde_json::from_str(&facts).unwrap();
+    let (left_out, n_rows) = (
+        &facts["comparison"]["n_left_out"],
+        &facts["comparison"]["metrics"][0]["n_rows"],
+    );
+    assert!(left_out.as_u64().unwrap() > 80, "{left_out}");
+    assert_eq!(left_out.as_u64().unwrap() + n_rows.as_u64().unwrap(), 146);
+}
+
+#[test]
+fn a_champion_for_another_question_decides_nothing() {
+    let repository = Repository::example("diabetes");
+    assert_eq!(repository.json(&["run"]).0, 0);
+    assert_eq!(repository.run(&["promote"]).code, 0);
+    repository.edit("mlops.yaml", "target: progression", "target: s5");
+    let (_, result) = repository.json(&["run"]);
+    assert_eq!(result["verdict"], "inconclusive", "{result:#}");
+    assert_eq!(result["gates"]["metrics.rmse"], "warn");
+}
+
+#[test]
+fn what_is_for_information_decides_nothing() {
+    let repository = Repository::example("diabetes");
+    assert_eq!(repository.json(&["run"]).0, 0);
+    assert_eq!(repository.run(&["promote"]).code, 0);
+    repository.edit(
+        "mlops.yaml",
+        "rmse: {max: 60, max_regression: 2%}",
+        "rmse: {max_regression: 60}",
+    );
+    repository.edit(
+        "mlops.yaml",
+        "slices: {max_regression: 5%, min_rows: 30}",
+        "slices: {max_regression: 99%}",
+    );
+    repository.edit("mlops.yaml", "alpha: 1.0", "alpha: 100000");
+    let (code, result) = repository.json(&["run"]);
+    assert_eq!(result["metrics"]["r2"]["verdict"], "worse", "{result:#}");
+    assert_eq!(
+        (code, &result["verdict"]),
+        (0, &serde_json::json!("same")),
+        "{result:#}"
+    );
 }

@@ -123,3 +123,49 @@ fn commands_see_no_secret_and_their_failure_is_a_finding() {
     assert_eq!(test["commands"][0]["exit_code"], 3);
     assert_eq!(test["commands"][1]["exit_code"], 0, "the second command ran too");
 }
+
+#[test]
+fn a_misspelt_slice_is_refused_where_it_stands() {
+    let repository = Repository::example("diabetes");
+    repository.edit("mlops.yaml", "slices: [sex,", "slices: [sexx,");
+    for command in ["run", "check"] {
+        let ran = repository.run(&[command]);
+        assert_eq!(ran.code, 2, "{command}: {}", ran.stdout);
+        assert!(
+            ran.stderr.contains("mlops.yaml:21") && ran.stderr.contains("did you mean `sex`?"),
+            "{}",
+            ran.stderr
+        );
+    }
+}
+
+#[test]
+fn a_program_reads_why_a_run_could_not_begin() {
+    let repository = Repository::of(&[(
+        "mlops.yaml",
+        "model: m\ndata: {source: d.csv, taget: y}\ntrain: {estimator: ridge}\n",
+    )]);
+    let (code, result) = repository.json(&["run"]);
+    assert_eq!((code, &result["verdict"]), (2, &serde_json::json!("failed to run")));
+    assert_eq!(result["passed"], false);
+    let problem = &result["problems"][0];
+    assert_eq!(
+        (&problem["file"], &problem["line"]),
+        (&serde_json::json!("mlops.yaml"), &serde_json::json!(2)),
+        "{result:#}"
+    );
+}
+
+#[test]
+fn state_behind_a_link_is_left_alone() {
+    let repository = Repository::example("iris");
+    let elsewhere = tempfile::tempdir().unwrap();
+    for number in 0..30 {
+        std::fs::create_dir_all(elsewhere.path().join(format!("{number:02}"))).unwrap();
+    }
+    std::fs::create_dir(repository.path().join(".mlops")).unwrap();
+    std::os::unix::fs::symlink(elsewhere.path(), repository.path().join(".mlops/runs")).unwrap();
+    let ran = repository.run(&["run"]);
+    assert_ne!(ran.code, 0, "{}", ran.stdout);
+    assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 30);
+}

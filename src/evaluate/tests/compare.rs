@@ -303,7 +303,7 @@ fn slices_are_those_of_the_references() {
             relative: None,
             absolute: case.expected["margin"].as_f64(),
         };
-        let ours = compare_slices(&case.truth, &case.champion, &case.challenger, &slices, margin, 20);
+        let ours = compare_slices(&case.truth, &case.champion, &case.challenger, &slices, None, margin, 20);
         for (ours, theirs) in ours.iter().zip(expected) {
             let same = |what: &str, ours: Option<f64>| {
                 let theirs = theirs[what].as_f64().unwrap();
@@ -432,7 +432,7 @@ fn what_can_not_be_compared_is_inconclusive() {
         line(&auc(&classes(&["0", "1"], &codes), &Predictions::Numbers(many.clone()))),
     ];
     insta::assert_snapshot!(lines.join("\n"), @r"
-    paired t: inconclusive gain -0.0833 [-0.7271, 0.5605] δ 0 needs Some(30) 3 rows are too few: 30 are needed to compare
+    paired t: inconclusive gain -0.0833 [-0.7271, 0.5605] δ 0 needs Some(130) 3 rows are too few: 30 are needed to compare
     paired t: inconclusive gain 0.2500 [none, none] δ 0 needs None one row says nothing about a difference
     paired t: inconclusive gain none [none, none] δ 0 needs None the champion: there are no rows
     paired t: inconclusive gain none [none, none] δ 0 needs None the challenger: the prediction of row 8 is not a finite number

@@ -140,7 +140,7 @@ proptest! {
     fn the_order_of_the_rows_does_not_matter(sides in sides(2..25), seed in 0_u64..1000) {
         let other = sides.select(&shuffled(sides.truth.len(), seed));
         let kinds: Vec<&MetricKind> = metrics_for(sides.task).collect();
-        let of = |sides: &Sides| evaluate(&sides.truth, &sides.champion, &kinds, 5);
+        let of = |sides: &Sides| evaluate(&sides.truth, &sides.champion, &kinds, None, 5);
         prop_assert_eq!(of(&sides), of(&other));
         prop_assert_eq!(plots(&sides.truth, &sides.champion), plots(&other.truth, &other.champion));
         for kind in kinds {
@@ -151,7 +151,7 @@ proptest! {
     #[test]
     fn nothing_is_nan(sides in sides(0..12)) {
         let kinds: Vec<&MetricKind> = TASKS.into_iter().flat_map(metrics_for).collect();
-        for result in evaluate(&sides.truth, &sides.champion, &kinds, 5) {
+        for result in evaluate(&sides.truth, &sides.champion, &kinds, None, 5) {
             prop_assert!(result.value.is_none_or(f64::is_finite), "{:?}", result);
             prop_assert!(result.value.is_some() || result.note.is_some(), "{:?}", result);
             prop_assert!(result.interval.is_none_or(|[low, high]| low.is_finite() && high.is_finite() && low < high));
@@ -168,7 +168,7 @@ proptest! {
         prop_assert!(points.into_iter().all(|p| (0.0..=1.0).contains(&p.x) && (0.0..=1.0).contains(&p.y)));
         prop_assert!(plots.residual_edges.windows(2).all(|pair| pair[0] < pair[1]));
         let all = vec![("all".to_owned(), (0..sides.truth.len()).collect())];
-        for slice in compare_slices(&sides.truth, &sides.champion, &sides.challenger, &all, Margin::default(), 2) {
+        for slice in compare_slices(&sides.truth, &sides.champion, &sides.challenger, &all, None, Margin::default(), 2) {
             let numbers = [slice.champion, slice.challenger, slice.gain, slice.p_worse, slice.p_adjusted];
             prop_assert!(numbers.iter().all(|x| x.is_none_or(f64::is_finite)));
         }

@@ -91,7 +91,7 @@ fn a_slice_that_lost_is_a_regression_after_the_correction() {
         ("b".to_owned(), (40..95).collect()),
         ("c".to_owned(), (95..100).collect()),
     ];
-    let found = compare_slices(&truth, &champion, &challenger, &parts, Margin::default(), 20);
+    let found = compare_slices(&truth, &champion, &challenger, &parts, None, Margin::default(), 20);
     let statuses: Vec<SliceStatus> = found.iter().map(|slice| slice.status).collect();
     assert_eq!(
         statuses,
@@ -105,10 +105,10 @@ fn a_slice_that_lost_is_a_regression_after_the_correction() {
         absolute: None,
     };
     assert_eq!(
-        compare_slices(&truth, &champion, &challenger, &parts, loose, 20)[0].status,
+        compare_slices(&truth, &champion, &challenger, &parts, None, loose, 20)[0].status,
         SliceStatus::Ok
     );
-    let measured = evaluate_slices(&truth, &champion, &[metric("mae").unwrap()], &parts, 20, 1);
+    let measured = evaluate_slices(&truth, &champion, &[metric("mae").unwrap()], &parts, None, 20, 1);
     assert_eq!(
         measured.iter().map(|slice| slice.metrics.len()).collect::<Vec<_>>(),
         [1, 1, 0]

@@ -264,7 +264,7 @@ fn the_whole_is_no_better_than_its_gates() {
     better true: RMSE is better than the champion (-4.2, 95 % interval -9.8 to 1.5; 0.577 worse is allowed); every gate passed
     better false: RMSE is better than the champion (-4.2, 95 % interval -9.8 to 1.5; 0.577 worse is allowed); gate `lint` failed: because
     worse false: RMSE is better than the champion (-4.2, 95 % interval -9.8 to 1.5; 0.577 worse is allowed); 2 gates failed: lint, metrics.mae
-    inconclusive true: no gate failed; `metrics.rmse` is undecided: because
+    inconclusive true: no gate failed; `metrics.rmse` warns: because
     inconclusive true: every gate passed
     inconclusive false: nothing was judged
     inconclusive false: nothing was judged

@@ -155,11 +155,13 @@ fn figures(facts: &Facts) -> Vec<Figure> {
         figures.push(figure("This change", shown(row.value(), decimals), remark));
         if let Some(comparison) = &facts.comparison {
             let (label, remark) = match &comparison.champion {
-                Champion::Version { version, commit } => (
+                Champion::Version { version, alias, commit } => (
                     version.to_string(),
-                    match commit.as_deref().and_then(short_commit) {
-                        Some(commit) => vec![text("production at "), code(commit)],
-                        None => vec![text("production")],
+                    match (alias.as_deref(), commit.as_deref().and_then(short_commit)) {
+                        (Some(alias), Some(commit)) => vec![text(format!("{alias} at ")), code(commit)],
+                        (None, Some(commit)) => vec![text("at "), code(commit)],
+                        (Some(alias), None) => vec![text(alias)],
+                        (None, None) => Vec::new(),
                     },
                 ),
                 Champion::Baseline { name } => (

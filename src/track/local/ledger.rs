@@ -24,7 +24,7 @@ const END: &str = "}\n";
 struct Body {
     /// The seal of the entry before; none for the first.
     previous: Option<Digest>,
-    /// For a published version, the object with all that is known about it.
+    /// For a version that is published or judged, the object with all that is known about it.
     record: Option<Digest>,
     entry: LedgerEntry,
 }
@@ -155,7 +155,13 @@ impl Ledger {
                 state.versions.insert(*version, Published { digest, record });
                 state.by_digest.insert(digest, *version);
             }
-            (LedgerEvent::Published { .. }, None) => return wrong("it publishes a version without a record"),
+            (LedgerEvent::Published { .. } | LedgerEvent::Judged { .. }, None) => {
+                return wrong("it is about a version and has no record");
+            }
+            (LedgerEvent::Judged { version, .. }, Some(record)) => match state.versions.get_mut(version) {
+                Some(published) => published.record = record,
+                None => return wrong("it judges a version that is not there"),
+            },
             (LedgerEvent::Moved(_), Some(_)) => return wrong("it moves an alias and has a record"),
             (LedgerEvent::Moved(step), None) => {
                 if state.aliases.get(&step.alias).copied() != step.from {

@@ -23,7 +23,9 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 
-use super::{AliasMove, LedgerEntry, ModelRegistry, ModelVersion, NewVersion, RegistryError, VersionRef};
+use super::{
+    AliasMove, Judgement, LedgerEntry, ModelRegistry, ModelVersion, NewVersion, Publication, RegistryError, VersionRef,
+};
 use crate::base::{Alias, ModelName, Timestamp, VersionNumber};
 use crate::sys::FileError;
 
@@ -57,9 +59,21 @@ impl Local {
 
 #[async_trait]
 impl ModelRegistry for Local {
-    async fn publish(&self, model: &ModelName, new: NewVersion) -> Result<ModelVersion, RegistryError> {
+    async fn publish(&self, model: &ModelName, new: NewVersion) -> Result<Publication, RegistryError> {
         let model = model.clone();
         self.blocking(move |local| local.publish_blocking(&model, &new)).await
+    }
+
+    async fn judge(
+        &self,
+        model: &ModelName,
+        judgement: Judgement,
+        actor: &str,
+        at: Timestamp,
+    ) -> Result<(), RegistryError> {
+        let (model, actor) = (model.clone(), actor.to_owned());
+        self.blocking(move |local| local.judge_blocking(&model, &judgement, &actor, at))
+            .await
     }
 
     async fn get(&self, model: &ModelName, which: &VersionRef) -> Result<ModelVersion, RegistryError> {

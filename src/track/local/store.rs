@@ -8,7 +8,10 @@ use super::ledger::{Ledger, Published};
 use super::{Local, RegistryError, damaged, objects, unavailable};
 use crate::base::{Digest, ModelName, Timestamp, VersionNumber};
 use crate::sys::{self, FileError, FileKind};
-use crate::track::{AliasMove, LedgerEntry, LedgerEvent, ModelVersion, NewVersion, VersionRef, content_digest};
+use crate::track::{
+    AliasMove, Judgement, LedgerEntry, LedgerEvent, ModelVersion, NewVersion, Publication, VersionRef, check_metadata,
+    content_digest,
+};
 
 const FORMAT_FILE: &str = "registry.json";
 const FORMAT: u64 = 1;
@@ -21,14 +24,18 @@ struct Format {
 }
 
 impl Local {
-    pub(super) fn publish_blocking(&self, model: &ModelName, new: &NewVersion) -> Result<ModelVersion, RegistryError> {
+    pub(super) fn publish_blocking(&self, model: &ModelName, new: &NewVersion) -> Result<Publication, RegistryError> {
         new.check()?;
+        let there = |number, published| {
+            let version = self.version(model, number, published)?;
+            Ok(Publication { version, existed: true })
+        };
         let files = new.file_digests();
         let digest = content_digest(&files);
         let mut ledger = self.ledger_now()?;
         let state = ledger.model(model);
         if let Some(number) = state.with_digest(&digest) {
-            return self.version(model, number, state.versions.get(&number).copied());
+            return there(number, state.versions.get(&number).copied());
         }
         self.prepare()?;
         for (name, content) in &new.files {
@@ -39,7 +46,7 @@ impl Local {
         for _ in 0..MAX_ATTEMPTS {
             let state = ledger.model(model);
             if let Some(number) = state.with_digest(&digest) {
-                return self.version(model, number, state.versions.get(&number).copied());
+                return there(number, state.versions.get(&number).copied());
             }
             let Some(number) = state.next_number() else {
                 return Err(RegistryError::Refused {
@@ -68,7 +75,45 @@ impl Local {
                 },
             };
             if ledger.append(&self.root, entry, Some(record))? {
-                return Ok(version);
+                return Ok(Publication {
+                    version,
+                    existed: false,
+                });
+            }
+            ledger.catch_up(&self.root)?;
+        }
+        Err(overtaken())
+    }
+
+    pub(super) fn judge_blocking(
+        &self,
+        model: &ModelName,
+        judgement: &Judgement,
+        actor: &str,
+        at: Timestamp,
+    ) -> Result<(), RegistryError> {
+        check_metadata(&judgement.metadata)?;
+        let mut ledger = self.ledger_now()?;
+        for _ in 0..MAX_ATTEMPTS {
+            let published = ledger.model(model).versions.get(&judgement.version).copied();
+            let mut version = self.version(model, judgement.version, published)?;
+            if version.metadata == judgement.metadata {
+                return Ok(());
+            }
+            version.metadata = judgement.metadata.clone();
+            let record = self.write_record(&version)?;
+            let entry = LedgerEntry {
+                sequence: ledger.next_sequence(),
+                at,
+                actor: actor.to_owned(),
+                model: model.clone(),
+                event: LedgerEvent::Judged {
+                    version: judgement.version,
+                    passed: judgement.passed,
+                },
+            };
+            if ledger.append(&self.root, entry, Some(record))? {
+                return Ok(());
             }
             ledger.catch_up(&self.root)?;
         }

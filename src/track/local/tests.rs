@@ -62,7 +62,7 @@ async fn the_ledger_is_readable_json() {
     let dir = tempfile::tempdir().unwrap();
     filled(dir.path()).await;
     let text = std::fs::read_to_string(dir.path().join("ledger/00000003.json")).unwrap();
-    insta::assert_snapshot!(text, @r#"{"seal":"sha256:c93ead424ffd7d18729fd3b721492a37cfd00f8f85f5f63119890ce3bad03f9a","body":{"previous":"sha256:80b125eb610d9a19226bdf7b032d5faa2c59920ef23165bb3916791781af98b9","record":null,"entry":{"sequence":3,"at":"1970-01-01T00:00:00Z","actor":"ada","model":"diabetes","event":{"moved":{"alias":"production","from":null,"to":2,"because":"promoted: every gate passed"}}}}}"#);
+    insta::assert_snapshot!(text, @r#"{"seal":"sha256:5bb48f00fd0ea60d999ebb2740cd9ba8a411326c31861d5b45055fdf083ac580","body":{"previous":"sha256:80b125eb610d9a19226bdf7b032d5faa2c59920ef23165bb3916791781af98b9","record":null,"entry":{"sequence":3,"at":"1970-01-01T00:00:00Z","actor":"ada","model":"diabetes","event":{"moved":{"alias":"production","from":null,"to":2,"kind":"promotion","because":"every gate passed"}}}}}"#);
     let first: serde_json::Value =
         serde_json::from_slice(&std::fs::read(dir.path().join("ledger/00000001.json")).unwrap()).unwrap();
     assert_eq!(first["body"]["entry"]["event"]["published"]["version"], 1);
@@ -191,7 +191,7 @@ async fn publishing_again_mends_an_object() {
     std::fs::write(object_of(dir.path(), "two"), "tw").unwrap();
     let mut new = version("two");
     new.files.insert("more.txt".to_owned(), b"more".to_vec());
-    let third = local.publish(&model(), new).await.unwrap();
+    let third = local.publish(&model(), new).await.unwrap().version;
     assert_eq!(local.read(&third, "model.json").await.unwrap(), b"two");
     assert_eq!(read_all(&local).await.unwrap(), 7);
 }
