@@ -92,6 +92,7 @@ impl Facts {
         few("alerts", self.alerts.len(), 1_000)?;
         few("history points", self.history.len(), 10_000)?;
         let mut texts = vec![self.reason.len(), self.model.len(), self.config_file.len()];
+        texts.extend(self.directory.as_ref().map(String::len));
         for gate in &self.gates {
             few("commands of a gate", gate.commands.len(), 1_000)?;
             texts.push(gate.name.len());

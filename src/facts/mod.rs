@@ -20,6 +20,9 @@ pub struct Facts {
     pub model: String,
     /// The configuration file as the user would name it.
     pub config_file: String,
+    /// Where the run was, as a path from the repository's root; none when that is the root or there is no repository.
+    #[serde(default)]
+    pub directory: Option<String>,
     pub started: Timestamp,
     /// The commit that was worked on, when there is a repository.
     pub commit: Option<String>,

@@ -102,17 +102,14 @@ fn metric_outcome(
     };
     let against = compared(comparison);
     match comparison.verdict {
-        Verdict::Better => (GateStatus::Pass, format!("{limits}, better than the champion{against}")),
+        Verdict::Better => (GateStatus::Pass, format!("{limits}, better{against}")),
         Verdict::Same if gate.require_improvement => (
             GateStatus::Fail,
-            format!("{limits}, the same as the champion{against}, and an improvement is required"),
+            format!("{limits}, the same{against}, and an improvement is required"),
         ),
-        Verdict::Same => (GateStatus::Pass, format!("{limits}, the same as the champion{against}")),
-        Verdict::Worse => (GateStatus::Fail, format!("{limits}, worse than the champion{against}")),
-        Verdict::Inconclusive => (
-            on_inconclusive.status(),
-            format!("{limits}, undecided against the champion{against}"),
-        ),
+        Verdict::Same => (GateStatus::Pass, format!("{limits}, the same{against}")),
+        Verdict::Worse => (GateStatus::Fail, format!("{limits}, worse{against}")),
+        Verdict::Inconclusive => (on_inconclusive.status(), format!("{limits}, undecided{against}")),
         Verdict::FailedToRun => (
             GateStatus::Fail,
             format!("{title} was not compared: the challenger failed to run"),
@@ -126,11 +123,11 @@ fn compared(comparison: &Comparison) -> String {
     if let (Some(difference), Some([low, high])) = (comparison.difference, comparison.difference_interval) {
         let width = Some(high - low);
         let sign = if difference > 0.0 { "+" } else { "" };
-        let [difference, low, high] = [difference, low, high].map(|x| format_number(x, width));
+        let [difference, low, high] = [difference, low, high].map(|x| format_number(x, width).replace('-', "−"));
         parts.push(format!("{sign}{difference}, 95 % interval {low} to {high}"));
     }
     if comparison.margin > 0.0 && comparison.gain.is_some() {
-        parts.push(format!("{} worse is allowed", margin(comparison.margin)));
+        parts.push(format!("up to {} worse is allowed", margin(comparison.margin)));
     }
     if comparison.verdict == Verdict::Inconclusive {
         if let Some(note) = &comparison.note {
@@ -196,10 +193,7 @@ fn slices_outcome(
         if n_lost > named.len() {
             named.push(format!("{} more", n_lost - named.len()));
         }
-        return (
-            GateStatus::Fail,
-            format!("worse than the champion on {}", named.join("; ")),
-        );
+        return (GateStatus::Fail, format!("worse on {}", named.join("; ")));
     }
     if n_few == slices.len() {
         let reason = format!(
@@ -209,7 +203,7 @@ fn slices_outcome(
         return (on_inconclusive.status(), reason);
     }
     let tested = format!(
-        "none of the {} compared is worse than the champion",
+        "none of the {} compared is worse",
         plural(slices.len() - n_few, "slice")
     );
     let few = if n_few > 0 {
@@ -262,7 +256,10 @@ pub fn judge_budget(budget: &Budget, model_bytes: Option<u64>, train_time: Optio
         }
     }
     if let Some(limit) = budget.train_time {
-        let seconds = |millis: u64| format!("{} s", millis as f64 / 1000.0);
+        let seconds = |millis: u64| match millis {
+            0 => "less than 1 ms".to_owned(),
+            millis => format!("{} s", millis as f64 / 1000.0),
+        };
         let limit = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
         match train_time.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)) {
             None => broken.push(format!("the training time is unknown, its limit is {}", seconds(limit))),
@@ -342,7 +339,7 @@ pub fn overall(gates: &[GateResult], primary: Option<&Comparison>) -> (Verdict, 
         ([], _) if verdict == Verdict::FailedToRun => "there is no challenger to judge".to_owned(),
         ([], _) if !judged => "nothing was judged".to_owned(),
         ([], [one]) => format!("no gate failed; `{}` warns: {}", one.name, one.reason),
-        ([], [_, _, ..]) => format!("no gate failed; {} warn", named(&warned)),
+        ([], [_, _, ..]) => format!("no gate failed; warnings: {}", named(&warned)),
         ([], []) => "every gate passed".to_owned(),
     };
     if let Some(primary) = primary
@@ -359,10 +356,10 @@ pub fn overall(gates: &[GateResult], primary: Option<&Comparison>) -> (Verdict, 
 
 fn relation(verdict: Verdict) -> &'static str {
     match verdict {
-        Verdict::Better => "is better than the champion",
-        Verdict::Same => "is the same as the champion",
-        Verdict::Inconclusive => "is undecided against the champion",
-        Verdict::Worse => "is worse than the champion",
+        Verdict::Better => "is better",
+        Verdict::Same => "is the same",
+        Verdict::Inconclusive => "is undecided",
+        Verdict::Worse => "is worse",
         Verdict::FailedToRun => "was not compared",
     }
 }

@@ -4,6 +4,19 @@ use std::path::Path;
 
 use crate::sys;
 
+/// The path from the repository's root to `root`, with slashes, if it is below one.
+pub fn directory(root: &Path) -> Option<String> {
+    let root = root.canonicalize().ok()?;
+    let top = root.ancestors().find(|directory| directory.join(".git").exists())?;
+    let parts: Vec<&str> = root
+        .strip_prefix(top)
+        .ok()?
+        .iter()
+        .map(|part| part.to_str())
+        .collect::<Option<_>>()?;
+    (!parts.is_empty()).then(|| parts.join("/"))
+}
+
 /// The 40 hexadecimal digits of `HEAD`, if `root` is inside a repository that says so.
 pub fn head(root: &Path) -> Option<String> {
     let root = root.canonicalize().ok()?;

@@ -29,6 +29,7 @@ impl Draft {
             program_version: options.program_version.to_owned(),
             model: project.model.to_string(),
             config_file: options.config_file.clone(),
+            directory: commit::directory(&services.root),
             started: services.now,
             commit: commit::head(&services.root),
             previous_run: store::latest(&services.root)

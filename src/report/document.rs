@@ -121,8 +121,10 @@ pub enum Chart {
     },
     /// `counts[actual][predicted]`, square.
     Matrix { labels: Vec<String>, counts: Vec<Vec<u64>> },
-    /// A gain in percent with its interval a row; positive is good.
+    /// A gain with its interval a row, all on one scale; positive is good.
     Intervals(Vec<Interval>),
+    /// A bar a row, the longest first.
+    Bars(Vec<Bar>),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -131,9 +133,21 @@ pub struct Interval {
     pub low: f64,
     pub middle: f64,
     pub high: f64,
-    /// What may be lost and still be called the same, as a negative percentage.
+    /// What may be lost and still be called the same, on the same scale, negative.
     pub allowed: Option<f64>,
+    /// The gain in words, and its interval.
+    pub gain: String,
+    pub range: String,
     pub tone: Tone,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bar {
+    pub label: String,
+    /// Its length as a share of the longest, 0 to 1.
+    pub share: f64,
+    /// What it stands for.
+    pub shown: String,
 }
 
 pub fn text(text: impl Into<String>) -> Inline {

@@ -186,6 +186,7 @@ pub fn better() -> Facts {
         schema: SCHEMA,
         program_version: "0.1.0".to_owned(),
         model: "diabetes-progression".to_owned(),
+        directory: None,
         config_file: "mlops.yaml".to_owned(),
         started: Timestamp(1_795_000_000),
         commit: Some(COMMIT.to_owned()),
@@ -267,7 +268,16 @@ pub fn better() -> Facts {
             elapsed_ms: 412,
             reused_from: None,
             notes: Vec::new(),
-            importance: Vec::new(),
+            importance: [
+                ("bmi", 24.7),
+                ("s5", 22.1),
+                ("bp", 15.4),
+                ("sex", -11.2),
+                ("s3", -9.8),
+                ("age", 0.3),
+            ]
+            .map(|(name, value)| (name.to_owned(), value))
+            .to_vec(),
         }),
         evaluation: Some(EvaluationFacts {
             metrics: vec![
@@ -535,7 +545,7 @@ pub fn first() -> Facts {
     let mut facts = better();
     let comparison = facts.comparison.as_mut().unwrap();
     comparison.champion = Champion::Baseline {
-        name: "mean".to_owned(),
+        name: "the training mean".to_owned(),
     };
     comparison.metrics = vec![compare(
         Pair {
@@ -568,9 +578,9 @@ pub fn first() -> Facts {
     facts
         .gates
         .retain(|gate| gate.name == "metrics.rmse" || gate.name == "data");
-    facts.gates[1].reason = "`rmse` is 53.2, better than the `mean` baseline".to_owned();
+    facts.gates[1].reason = "RMSE is 53.2, better (−20.0, 95 % interval −26.9 to −13.4)".to_owned();
     facts.history.clear();
-    facts.alerts = vec!["there is no production yet: the first model meets the `mean` baseline".to_owned()];
+    facts.alerts = vec!["no production version yet: compared with a baseline that learns nothing".to_owned()];
     facts.registry = Some(RegistryFacts {
         place: ".mlops/registry".to_owned(),
         version: Some(VersionNumber(1)),
@@ -579,7 +589,31 @@ pub fn first() -> Facts {
         aliases: vec![("candidate".to_owned(), VersionNumber(1))],
         not_published: None,
     });
-    facts.reason = "`rmse` is better than the `mean` baseline on the same 89 rows".to_owned();
+    facts.reason = "RMSE is better (−20.0, 95 % interval −26.9 to −13.4); every gate passed".to_owned();
+    facts
+}
+
+/// Nothing changed since production was trained.
+pub fn reused() -> Facts {
+    let mut facts = better();
+    for comparison in &mut facts.comparison.as_mut().unwrap().metrics {
+        comparison.challenger = comparison.champion;
+        comparison.difference = Some(0.0);
+        comparison.difference_interval = Some([0.0, 0.0]);
+        (comparison.lower, comparison.upper) = (Some(0.0), Some(0.0));
+        comparison.verdict = Verdict::Same;
+    }
+    facts.training.as_mut().unwrap().reused_from = Some("the training of 2026-01-05T08:00:00Z".to_owned());
+    facts.registry = Some(RegistryFacts {
+        place: ".mlops/registry".to_owned(),
+        version: Some(VersionNumber(3)),
+        digest: Some(Digest::of(b"model")),
+        existed: true,
+        aliases: vec![("production".to_owned(), VersionNumber(3))],
+        not_published: None,
+    });
+    facts.verdict = Verdict::Same;
+    facts.reason = "every gate passed".to_owned();
     facts
 }
 

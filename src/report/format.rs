@@ -133,7 +133,8 @@ pub fn bytes(n: u64) -> String {
 pub fn duration_ms(ms: u64) -> String {
     let seconds = ms / 1000;
     match ms {
-        0..1_000 => format!("{ms}{NARROW}ms"),
+        0 => format!("<{NARROW}1{NARROW}ms"),
+        1..1_000 => format!("{ms}{NARROW}ms"),
         1_000..10_000 => format!("{}.{}{NARROW}s", seconds, ms % 1000 / 100),
         10_000..60_000 => format!("{seconds}{NARROW}s"),
         60_000..3_600_000 => format!("{}{NARROW}min{NARROW}{:02}{NARROW}s", seconds / 60, seconds % 60),

@@ -102,11 +102,11 @@ fn verdicts_judge_the_difference() {
     let plain: Vec<String> = all
         .map(|v| judge(&gate(Some(60.0), None, true), v, OnInconclusive::Warn))
         .into();
-    insta::assert_snapshot!(plain.join("\n"), @r"
-    Pass: RMSE is 53.5, within the limit of 60, better than the champion (-4.2, 95 % interval -9.8 to 1.5; 0.577 worse is allowed)
-    Pass: RMSE is 53.5, within the limit of 60, the same as the champion (-4.2, 95 % interval -9.8 to 1.5; 0.577 worse is allowed)
-    Fail: RMSE is 53.5, within the limit of 60, worse than the champion (-4.2, 95 % interval -9.8 to 1.5; 0.577 worse is allowed)
-    Warn: RMSE is 53.5, within the limit of 60, undecided against the champion (-4.2, 95 % interval -9.8 to 1.5; 0.577 worse is allowed; about 254 rows would decide)
+    insta::assert_snapshot!(plain.join("\n"), @"
+    Pass: RMSE is 53.5, within the limit of 60, better (−4.2, 95 % interval −9.8 to 1.5; up to 0.577 worse is allowed)
+    Pass: RMSE is 53.5, within the limit of 60, the same (−4.2, 95 % interval −9.8 to 1.5; up to 0.577 worse is allowed)
+    Fail: RMSE is 53.5, within the limit of 60, worse (−4.2, 95 % interval −9.8 to 1.5; up to 0.577 worse is allowed)
+    Warn: RMSE is 53.5, within the limit of 60, undecided (−4.2, 95 % interval −9.8 to 1.5; up to 0.577 worse is allowed; about 254 rows would decide)
     Fail: RMSE was not compared: the challenger failed to run
     ");
     let strict = MetricGate {
@@ -114,11 +114,11 @@ fn verdicts_judge_the_difference() {
         ..gate(None, None, false)
     };
     let strict: Vec<String> = all.map(|v| judge(&strict, v, OnInconclusive::Fail)).into();
-    insta::assert_snapshot!(strict.join("\n"), @r"
-    Pass: RMSE is 53.5, better than the champion (-4.2, 95 % interval -9.8 to 1.5; 0.577 worse is allowed)
-    Fail: RMSE is 53.5, the same as the champion (-4.2, 95 % interval -9.8 to 1.5; 0.577 worse is allowed), and an improvement is required
-    Fail: RMSE is 53.5, worse than the champion (-4.2, 95 % interval -9.8 to 1.5; 0.577 worse is allowed)
-    Fail: RMSE is 53.5, undecided against the champion (-4.2, 95 % interval -9.8 to 1.5; 0.577 worse is allowed; about 254 rows would decide)
+    insta::assert_snapshot!(strict.join("\n"), @"
+    Pass: RMSE is 53.5, better (−4.2, 95 % interval −9.8 to 1.5; up to 0.577 worse is allowed)
+    Fail: RMSE is 53.5, the same (−4.2, 95 % interval −9.8 to 1.5; up to 0.577 worse is allowed), and an improvement is required
+    Fail: RMSE is 53.5, worse (−4.2, 95 % interval −9.8 to 1.5; up to 0.577 worse is allowed)
+    Fail: RMSE is 53.5, undecided (−4.2, 95 % interval −9.8 to 1.5; up to 0.577 worse is allowed; about 254 rows would decide)
     Fail: RMSE was not compared: the challenger failed to run
     ");
 }
@@ -193,12 +193,12 @@ fn slices_fail_by_name() {
         judge(&[]),
         line(&judge_slices(&gate, None, OnInconclusive::Fail)),
     ];
-    insta::assert_snapshot!(lines.join("\n"), @r"
-    Pass: none of the 2 slices compared is worse than the champion
-    Pass: none of the 1 slice compared is worse than the champion; 1 slice with fewer than 30 rows not compared
+    insta::assert_snapshot!(lines.join("\n"), @"
+    Pass: none of the 2 slices compared is worse
+    Pass: none of the 1 slice compared is worse; 1 slice with fewer than 30 rows not compared
     Warn: none of the 2 slices has the 30 rows that a comparison needs
-    Fail: worse than the champion on sex=1 (mean loss 44.23 → 61.51, 57 rows)
-    Fail: worse than the champion on sex=0 (mean loss 44.23 → 61.51, 57 rows); sex=1 (mean loss 44.23 → 61.51, 57 rows); sex=2 (mean loss 44.23 → 61.51, 57 rows); 2 more
+    Fail: worse on sex=1 (mean loss 44.23 → 61.51, 57 rows)
+    Fail: worse on sex=0 (mean loss 44.23 → 61.51, 57 rows); sex=1 (mean loss 44.23 → 61.51, 57 rows); sex=2 (mean loss 44.23 → 61.51, 57 rows); 2 more
     Skipped: no slices are declared
     Fail: there is nothing to compare the slices with
     ");
@@ -260,10 +260,10 @@ fn the_whole_is_no_better_than_its_gates() {
         all(&[], None),
         all(&[&pass], Some(Verdict::FailedToRun)),
     ];
-    insta::assert_snapshot!(lines.join("\n"), @r"
-    better true: RMSE is better than the champion (-4.2, 95 % interval -9.8 to 1.5; 0.577 worse is allowed); every gate passed
-    better false: RMSE is better than the champion (-4.2, 95 % interval -9.8 to 1.5; 0.577 worse is allowed); gate `lint` failed: because
-    worse false: RMSE is better than the champion (-4.2, 95 % interval -9.8 to 1.5; 0.577 worse is allowed); 2 gates failed: lint, metrics.mae
+    insta::assert_snapshot!(lines.join("\n"), @"
+    better true: RMSE is better (−4.2, 95 % interval −9.8 to 1.5; up to 0.577 worse is allowed); every gate passed
+    better false: RMSE is better (−4.2, 95 % interval −9.8 to 1.5; up to 0.577 worse is allowed); gate `lint` failed: because
+    worse false: RMSE is better (−4.2, 95 % interval −9.8 to 1.5; up to 0.577 worse is allowed); 2 gates failed: lint, metrics.mae
     inconclusive true: no gate failed; `metrics.rmse` warns: because
     inconclusive true: every gate passed
     inconclusive false: nothing was judged

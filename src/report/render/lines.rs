@@ -1,6 +1,8 @@
 //! Charts made of characters, and the thinning that they share. Pure.
 
-use super::super::document::{Interval, Tone};
+use unicode_width::UnicodeWidthStr as _;
+
+use super::super::document::{Bar, Interval, Tone};
 use super::super::format;
 use super::super::text::line;
 
@@ -8,7 +10,13 @@ use super::super::text::line;
 pub fn interval_range(rows: &[Interval]) -> (f64, f64) {
     let low = rows.iter().map(|row| row.low).fold(0.0, f64::min);
     let high = rows.iter().map(|row| row.high).fold(0.0, f64::max);
-    let room = ((high - low) * 0.08).max(0.1);
+    // What may be lost is a landmark too, unless it would squeeze the intervals.
+    let low = rows
+        .iter()
+        .filter_map(|row| row.allowed)
+        .filter(|allowed| -allowed <= high - low)
+        .fold(low, f64::min);
+    let room = ((high - low) * 0.08).max(1e-6);
     (low - room, high + room)
 }
 
@@ -56,13 +64,33 @@ pub fn intervals(rows: &[Interval], label_width: usize, plot_width: usize) -> Ve
                 "{:label_width$}  {}  {}",
                 line(&row.label, label_width),
                 plot.iter().collect::<String>(),
-                format::signed_percent(row.middle / 100.0)
+                line(&row.gain, 20)
             )
             .trim_end()
             .to_owned(),
         );
     }
     out
+}
+
+/// One line a bar: `bmi  ████████████ +24.1`.
+pub fn bars(rows: &[Bar], label_width: usize, width: usize) -> Vec<String> {
+    let labels: Vec<String> = rows.iter().map(|row| line(&row.label, label_width)).collect();
+    let label_width = labels.iter().map(|label| label.width()).max().unwrap_or(0);
+    rows.iter()
+        .zip(&labels)
+        .map(|(row, label)| {
+            let fill = " ".repeat(label_width.saturating_sub(label.width()));
+            format!("{label}{fill}  {} {}", bar(row.share, width), line(&row.shown, 20))
+        })
+        .collect()
+}
+
+/// A bar in eighths of a cell; what is there is never invisible.
+pub fn bar(share: f64, width: usize) -> String {
+    const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+    let eighths = nearest(share.clamp(0.0, 1.0), width * 8).max(1);
+    "█".repeat(eighths / 8) + EIGHTHS[eighths % 8]
 }
 
 /// A share of `last`, rounded; exact for the small numbers of columns and rows.

@@ -150,6 +150,10 @@ impl Writer {
                 let rows = lines::intervals(rows, 24, 41);
                 format!("{caption}\n\n{}", fenced("text", &block(&rows.join("\n"))))
             }
+            Chart::Bars(rows) => {
+                let rows = lines::bars(rows, 30, 30);
+                format!("{caption}\n\n{}", fenced("text", &block(&rows.join("\n"))))
+            }
             Chart::Scatter { points } => self.diagram(
                 &format!(
                     "{caption} Each bar is the mean prediction of a group of rows, the line their mean actual value."

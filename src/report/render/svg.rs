@@ -1,6 +1,6 @@
 //! Charts as inline SVG; colors come from the page's style, so that they follow light and dark. Pure.
 
-use super::super::document::Interval;
+use super::super::document::{Bar, Interval};
 use super::super::format;
 use super::super::text::{MAX_NAME, line};
 use super::html::{class, escaped, put};
@@ -252,21 +252,16 @@ pub fn intervals(out: &mut String, rows: &[Interval]) {
             )
         });
         let name = escaped(&line(&row.label, MAX_NAME));
-        let said = format!(
-            "{name}: {}, interval {} to {}",
-            format::signed_percent(row.middle / 100.0),
-            format::signed_percent(row.low / 100.0),
-            format::signed_percent(row.high / 100.0)
-        );
+        let gain = escaped(&line(&row.gain, MAX_NAME));
+        let said = format!("{name}: {gain}, interval {}", escaped(&line(&row.range, MAX_NAME)));
         put(
             out,
             format_args!(
                 "<span class=\"l\"><code>{name}</code></span>\
              <svg class=\"{}\" viewBox=\"0 0 1000 24\" preserveAspectRatio=\"none\" role=\"img\"><title>{said}</title>{zone}\
              <path class=\"ref\" d=\"M{zero:.0} 0V24\"/><path class=\"w\" d=\"M{from:.0} 12H{to:.0}M{from:.0} 7V17M{to:.0} 7V17\"/>\
-             <path class=\"w m\" d=\"M{middle:.0} 12h0.1\"/></svg><span class=\"g\">{}</span>\n",
+             <path class=\"w m\" d=\"M{middle:.0} 12h0.1\"/></svg><span class=\"g\">{gain}</span>\n",
                 class(row.tone),
-                format::signed_percent(row.middle / 100.0),
                 zero = at(0.0),
                 from = at(row.low),
                 to = at(row.high),
@@ -278,4 +273,23 @@ pub fn intervals(out: &mut String, rows: &[Interval]) {
     if rows.iter().any(|row| row.allowed.is_some()) {
         out.push_str("<p class=\"note\">The shaded band is a loss that still counts as the same.</p>\n");
     }
+}
+
+/// A row a bar: name, drawing, number.
+pub fn bars(out: &mut String, rows: &[Bar]) {
+    out.push_str("<div class=\"iv bars\">\n");
+    for row in rows {
+        let width = row.share.clamp(0.0, 1.0) * 1000.0;
+        put(
+            out,
+            format_args!(
+                "<span class=\"l\"><code>{}</code></span><svg viewBox=\"0 0 1000 24\" preserveAspectRatio=\"none\" \
+                 aria-hidden=\"true\"><rect class=\"bar\" x=\"0\" y=\"6\" width=\"{width:.0}\" height=\"12\"/></svg>\
+                 <span class=\"g\">{}</span>\n",
+                escaped(&line(&row.label, MAX_NAME)),
+                escaped(&line(&row.shown, MAX_NAME))
+            ),
+        );
+    }
+    out.push_str("</div>\n");
 }

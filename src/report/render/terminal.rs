@@ -2,17 +2,21 @@
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::super::document::{Block, Chart, Document, Figure, Inline, Inlines, Picture, Section, Table, Tone};
+use super::super::document::{Block, Chart, Document, Figure, Inline, Inlines, Picture, Table, Tone};
 use super::super::format;
 use super::super::text::{MAX_NAME, MAX_TEXT, line, without_commands};
 use super::{Render, lines};
 
 /// Rows of a table; the HTML report shows more.
 const MAX_ROWS: usize = 20;
+/// A head that is not broken into words.
+const MAX_WHOLE_HEAD: usize = 6;
 /// A column of words keeps at least so many cells, if it has words that long.
 const MIN_WORDS: usize = 12;
-/// Sections up to this priority are shown whole, those behind it as their summary line.
-const MAX_PRIORITY: u8 = 30;
+/// Pictures that are shown whole; the others are behind their fold.
+const MAX_PICTURES: usize = 2;
+/// Lines of a command's output, the last ones.
+const MAX_OUTPUT: usize = 20;
 
 /// `width` in cells; without `color` there is no escape sequence at all; `full` shows what is folded otherwise.
 #[derive(Debug, Clone, Copy)]
@@ -27,18 +31,37 @@ impl Render for Terminal {
         let mut writer = Writer {
             width: self.width.clamp(40, 160),
             color: self.color,
+            full: self.full,
+            n_pictures: 0,
             out: Vec::new(),
         };
         let mut folded = Vec::new();
+        let mut last = Vec::new();
         for section in &document.sections {
-            let is_fold = |block: &Block| matches!(block, Block::Details { open: false, .. });
-            if !self.full && section.priority > MAX_PRIORITY && section.blocks.iter().any(is_fold) {
-                folded.push(section);
-                continue;
+            match section.blocks.as_slice() {
+                [
+                    Block::Details {
+                        summary,
+                        open: false,
+                        blocks,
+                    },
+                ] if !self.full => {
+                    // What is fine is a line; the most telling picture is seen all the same.
+                    if section.key == "plots"
+                        && let Some(first) = blocks.first()
+                    {
+                        writer.blocks(std::slice::from_ref(first), 0);
+                    }
+                    folded.push(summary);
+                }
+                [Block::Note(_)] => last.push(section),
+                blocks => writer.blocks(blocks, 0),
             }
-            writer.blocks(&section.blocks, 0);
         }
         writer.folded(&folded);
+        for section in last {
+            writer.blocks(&section.blocks, 0);
+        }
         writer.gap();
         // The last line is what is still visible when everything else has scrolled away.
         let last = format!("{} {}", symbol(document.tone), bare_line(&document.title));
@@ -54,6 +77,8 @@ impl Render for Terminal {
 struct Writer {
     width: usize,
     color: bool,
+    full: bool,
+    n_pictures: usize,
     out: Vec<String>,
 }
 
@@ -73,23 +98,29 @@ impl Writer {
         }
     }
 
-    fn folded(&mut self, sections: &[&Section]) {
-        if sections.is_empty() {
+    /// A line a fold, and how to see what is behind them.
+    fn folded(&mut self, summaries: &[&Inlines]) {
+        if summaries.is_empty() {
             return;
         }
         self.gap();
-        for section in sections {
-            for block in &section.blocks {
-                if let Block::Details { summary, .. } = block {
-                    let shown = self.line(summary);
-                    self.out.push(self.cut_line(&shown));
-                }
-            }
+        for summary in summaries {
+            let shown = self.line(summary);
+            self.out.push(self.cut_line(&shown));
         }
+        let hint = self.paint("More behind each line: add -v", "2");
+        self.out.push(hint);
     }
 
     fn blocks(&mut self, blocks: &[Block], indent: usize) {
         for block in blocks {
+            if matches!(block, Block::Chart(_)) && !self.full {
+                // A picture behind its fold is not missed: the summary line names it.
+                if self.n_pictures == MAX_PICTURES {
+                    continue;
+                }
+                self.n_pictures += 1;
+            }
             self.gap();
             self.block(block, indent);
         }
@@ -124,13 +155,25 @@ impl Writer {
             Block::Figures(figures) => self.figures(figures),
             Block::Table(table) => self.table(table, indent),
             Block::Chart(picture) => self.picture(picture, indent),
-            Block::Details { summary, blocks, .. } => {
-                let shown = self.line(summary);
+            Block::Details { summary, open, blocks } => {
+                let shown = format!("{:indent$}{}", "", self.line(summary));
                 self.out.push(self.cut_line(&shown));
-                self.blocks(blocks, 2);
+                if *open || self.full {
+                    self.blocks(blocks, indent + 2);
+                }
             }
             Block::Code { text, .. } => {
-                for text in super::super::text::block(text).lines() {
+                let text = super::super::text::block(text);
+                let n_lines = text.lines().count();
+                let skipped = if self.full {
+                    0
+                } else {
+                    n_lines.saturating_sub(MAX_OUTPUT)
+                };
+                if skipped > 0 {
+                    self.out.push(format!("{:indent$}│ …", ""));
+                }
+                for text in text.lines().skip(skipped) {
                     let shown = self.cut_line(&format!("{:indent$}│ {text}", ""));
                     self.out.push(shown);
                 }
@@ -269,6 +312,7 @@ impl Writer {
             }
             Chart::Histogram { edges, counts } => lines::histogram(edges, counts, room.saturating_sub(8).clamp(10, 40)),
             Chart::Intervals(rows) => lines::intervals(rows, 20, room.saturating_sub(22).clamp(15, 51)),
+            Chart::Bars(rows) => lines::bars(rows, 30, room.saturating_sub(46).clamp(8, 40)),
             Chart::Matrix { labels, counts } => {
                 self.table(&matrix(labels, counts), indent);
                 return;
@@ -347,7 +391,15 @@ fn widths(table: &Table, rows: &[Vec<Inlines>], room: usize) -> Option<Vec<usize
         let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| measure(cell));
         cells.max().unwrap_or(0)
     };
-    let head = |column: usize| longest_word(&table.columns[column].head);
+    let head = |column: usize| {
+        let head = &table.columns[column].head;
+        let whole = bare_line(head).width();
+        if whole <= MAX_WHOLE_HEAD {
+            whole
+        } else {
+            longest_word(head)
+        }
+    };
     let mut widths: Vec<usize> = (0..n_columns)
         .map(|column| {
             let whole = bare_line(&table.columns[column].head).width();

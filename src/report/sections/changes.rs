@@ -7,6 +7,9 @@ use super::super::format;
 use super::{details, unknown};
 use crate::facts::Facts;
 
+/// Changes that the summary line tells.
+const MAX_NAMED: usize = 2;
+
 pub fn section(facts: &Facts, before: &Facts) -> Option<Section> {
     let mut rows = Vec::new();
     if let (Some(old), Some(new)) = (&before.training, &facts.training) {
@@ -63,15 +66,27 @@ pub fn section(facts: &Facts, before: &Facts) -> Option<Section> {
     if rows.is_empty() {
         return None;
     }
-    let summary = vec![
-        Inline::Strong("Changed since the last report".to_owned()),
-        text(format!(": {}", format::n_of(rows.len(), "thing", "things"))),
-    ];
+    let mut summary = vec![Inline::Strong("Changed since the last report".to_owned()), text(": ")];
+    for (index, row) in rows.iter().take(MAX_NAMED).enumerate() {
+        if index > 0 {
+            summary.push(text(", "));
+        }
+        if let [what, before, now] = row.as_slice() {
+            summary.extend(what.iter().cloned());
+            summary.push(text(" "));
+            summary.extend(before.iter().cloned());
+            summary.push(text(" → "));
+            summary.extend(now.iter().cloned());
+        }
+    }
+    if rows.len() > MAX_NAMED {
+        summary.push(text(format!(" and {} more", rows.len() - MAX_NAMED)));
+    }
     let table = Table {
         columns: vec![Column::words("What"), Column::words("Before"), Column::words("Now")],
         rows,
     };
-    Some(details("changes", 35, summary, false, vec![Block::Table(table)]))
+    Some(details("changes", 31, summary, false, vec![Block::Table(table)]))
 }
 
 fn row(rows: &mut Vec<Vec<Inlines>>, what: &str, before: Option<&String>, now: Option<&String>) {

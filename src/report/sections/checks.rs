@@ -8,14 +8,22 @@ use crate::gates::{CommandRun, GateResult, GateStatus};
 
 /// More commands than a person reads.
 const MAX_COMMANDS: usize = 10;
+/// More names than fit into a line.
+const MAX_NAMED: usize = 8;
 
-/// Steps that failed, open and above everything else.
+/// Steps that failed and that no failed gate speaks of, open and above everything else.
 pub fn failed(facts: &Facts) -> Option<Section> {
     let failed: Vec<Inlines> = facts
         .steps
         .iter()
         .filter(|step| matches!(step.outcome, Outcome::Failed | Outcome::Error))
         .filter(|step| step.detail.is_some())
+        .filter(|step| {
+            step.outcome == Outcome::Error
+                || facts
+                    .gate(&step.name)
+                    .is_none_or(|gate| gate.status != GateStatus::Fail)
+        })
         .take(5)
         .map(|step| {
             let mut pieces = vec![outcome_status(step.outcome), text(" "), code(&*step.name), text(": ")];
@@ -51,7 +59,47 @@ pub fn gates(facts: &Facts) -> Option<Section> {
         .collect();
     let mut sorted: Vec<&GateResult> = facts.gates.iter().collect();
     sorted.sort_by_key(|gate| std::cmp::Reverse(gate.status));
-    let rows = sorted
+    let n_wrong = n_of(GateStatus::Fail) + n_of(GateStatus::Warn);
+    let (wrong, fine) = sorted.split_at(n_wrong);
+    let mut blocks = Vec::new();
+    if wrong.is_empty() {
+        blocks.push(Block::Table(gate_table(facts, fine)));
+    } else {
+        blocks.push(Block::Table(gate_table(facts, wrong)));
+        if !fine.is_empty() {
+            blocks.push(Block::Details {
+                summary: names(fine),
+                open: false,
+                blocks: vec![Block::Table(gate_table(facts, fine))],
+            });
+        }
+    }
+    let summary = vec![
+        Inline::Strong("Gates".to_owned()),
+        text(format!(": {}", parts.join(", "))),
+    ];
+    Some(details("gates", 5, summary, n_wrong > 0, blocks))
+}
+
+/// `4 passed: data, test, …`.
+fn names(gates: &[&GateResult]) -> Inlines {
+    let all_passed = gates.iter().all(|gate| gate.status == GateStatus::Pass);
+    let word = if all_passed { "passed" } else { "passed or skipped" };
+    let mut pieces = vec![text(format!("{} {word}: ", gates.len()))];
+    for (index, gate) in gates.iter().take(MAX_NAMED).enumerate() {
+        if index > 0 {
+            pieces.push(text(", "));
+        }
+        pieces.push(code(&*gate.name));
+    }
+    if gates.len() > MAX_NAMED {
+        pieces.push(text(format!(" and {} more", gates.len() - MAX_NAMED)));
+    }
+    pieces
+}
+
+fn gate_table(facts: &Facts, gates: &[&GateResult]) -> Table {
+    let rows = gates
         .iter()
         .map(|gate| {
             let place = match gate.span {
@@ -66,7 +114,7 @@ pub fn gates(facts: &Facts) -> Option<Section> {
             ]
         })
         .collect();
-    let table = Table {
+    Table {
         columns: vec![
             Column::words("Gate"),
             Column::words("Result"),
@@ -74,13 +122,7 @@ pub fn gates(facts: &Facts) -> Option<Section> {
             Column::words("Set in"),
         ],
         rows,
-    };
-    let summary = vec![
-        Inline::Strong("Gates".to_owned()),
-        text(format!(": {}", parts.join(", "))),
-    ];
-    let open = facts.any_gate(GateStatus::Fail) || facts.any_gate(GateStatus::Warn);
-    Some(details("gates", 5, summary, open, vec![Block::Table(table)]))
+    }
 }
 
 /// Lint and tests: every command, and the end of what a failed one printed.
@@ -98,15 +140,22 @@ pub fn commands(facts: &Facts) -> Option<Section> {
     }
     let mut runs: Vec<&CommandRun> = with_commands.iter().flat_map(|gate| &gate.commands).collect();
     runs.sort_by_key(|run| run.exit_code == Some(0));
+    let shown = &runs[..runs.len().min(MAX_COMMANDS)];
+    let (wrong, fine) = shown.split_at(shown.partition_point(|run| run.exit_code != Some(0)));
     let mut blocks = Vec::new();
-    for run in runs.iter().take(MAX_COMMANDS) {
+    for run in wrong {
         blocks.push(Block::Paragraph(command_line(run)));
-        if run.exit_code != Some(0) && !run.tail.trim().is_empty() {
+        if run.tail.trim().is_empty() {
+            blocks.push(Block::Note(vec![text("It printed nothing.")]));
+        } else {
             blocks.push(Block::Code {
                 language: "text",
                 text: run.tail.clone(),
             });
         }
+    }
+    if !fine.is_empty() {
+        blocks.push(Block::List(fine.iter().map(|run| command_line(run)).collect()));
     }
     if runs.len() > MAX_COMMANDS {
         blocks.push(Block::Note(vec![text(format!(

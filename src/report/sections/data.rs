@@ -21,13 +21,13 @@ pub fn section(facts: &Facts) -> Option<Section> {
             format::n_of(data.columns.len(), "column", "columns")
         )),
     ];
-    for (n, one, many) in [
-        (n_violations, "broken rule", "broken rules"),
-        (n_leaks, "leak", "leaks"),
+    for (n, tone, one, many) in [
+        (n_violations, Tone::Bad, "broken rule", "broken rules"),
+        (n_leaks, Tone::Warn, "leak", "leaks"),
     ] {
         if n > 0 {
             summary.push(text(", "));
-            summary.push(Inline::Status(Tone::Bad, format::n_of(n, one, many)));
+            summary.push(Inline::Status(tone, format::n_of(n, one, many)));
         }
     }
     if n_violations + n_leaks == 0 {
@@ -36,10 +36,16 @@ pub fn section(facts: &Facts) -> Option<Section> {
     let mut blocks = vec![Block::Paragraph(about(data))];
     blocks.extend(violations(facts, data));
     blocks.extend(leaks(data));
-    if !data.columns.is_empty() {
+    let wrong = n_violations + n_leaks > 0;
+    if wrong && !data.columns.is_empty() {
+        blocks.push(Block::Details {
+            summary: cell(format!("Columns: {}", data.columns.len())),
+            open: false,
+            blocks: vec![Block::Table(columns(data))],
+        });
+    } else if !data.columns.is_empty() {
         blocks.push(Block::Table(columns(data)));
     }
-    let wrong = n_violations + n_leaks > 0;
     Some(details("data", if wrong { 7 } else { 40 }, summary, wrong, blocks))
 }
 
@@ -77,7 +83,6 @@ fn violations(facts: &Facts, data: &DataFacts) -> Vec<Block> {
                 text(": "),
             ];
             pieces.extend(prose(&violation.message));
-            pieces.push(text(format!(" ({})", format::n_of(violation.n_rows, "row", "rows"))));
             if let Some(span) = violation.span {
                 pieces.extend([text(", set in "), code(format!("{}:{}", facts.config_file, span.line))]);
             }
@@ -100,7 +105,7 @@ fn leaks(data: &DataFacts) -> Vec<Block> {
         .take(MAX_PROBLEMS)
         .map(|leak| {
             let mut pieces = vec![
-                Inline::Status(Tone::Bad, "leak".to_owned()),
+                Inline::Status(Tone::Warn, "leak".to_owned()),
                 text(" "),
                 code(&*leak.code),
                 text(": "),

@@ -3,16 +3,18 @@
 use super::super::document::{Block, Figure, Inline, Inlines, Section, Tone, code, prose, quiet, text};
 use super::super::format;
 use super::super::text::{MAX_NAME, line};
-use super::{MetricRow, against, gate_status, metric_rows, short_commit, tone};
+use super::{MetricRow, against, cell, gate_status, metric_rows, only_checked, short_commit, tone};
 use crate::base::Verdict;
 use crate::facts::{Champion, Facts};
-use crate::gates::GateStatus;
+use crate::gates::{GateResult, GateStatus};
 
+/// Gates that are named in one line.
+const MAX_NAMED: usize = 5;
 /// At most so many alerts; more would be a wall.
 const MAX_ALERTS: usize = 3;
 
 pub fn section(facts: &Facts) -> Section {
-    let mut heading = vec![Inline::Status(tone(facts), word(facts.verdict))];
+    let mut heading = vec![Inline::Status(tone(facts), word(facts))];
     let sentence = sentence(facts);
     heading.extend(sentence.into_iter().skip(1));
     let mut blocks = vec![Block::Heading {
@@ -23,13 +25,14 @@ pub fn section(facts: &Facts) -> Section {
     if !figures.is_empty() {
         blocks.push(Block::Figures(figures));
     }
-    // The failed run's headline is its reason already.
-    if facts.verdict != Verdict::FailedToRun && (tone(facts) != Tone::Good) && !facts.reason.trim().is_empty() {
-        blocks.push(Block::Callout {
-            tone: tone(facts),
-            text: prose(&facts.reason),
-        });
-    }
+    blocks.extend(why(facts).map(|text| Block::Callout {
+        tone: tone(facts),
+        text,
+    }));
+    blocks.extend(reused(facts).map(|text| Block::Callout {
+        tone: Tone::Plain,
+        text,
+    }));
     blocks.extend(facts.alerts.iter().take(MAX_ALERTS).map(|alert| Block::Callout {
         tone: Tone::Warn,
         text: prose(alert),
@@ -47,9 +50,63 @@ pub fn section(facts: &Facts) -> Section {
     }
 }
 
+/// What the headline does not say yet: the one gate that did not pass with its reason, or the names of several.
+fn why(facts: &Facts) -> Option<Inlines> {
+    let of = |status| -> Vec<&GateResult> { facts.gates.iter().filter(|gate| gate.status == status).collect() };
+    let (failed, warned) = (of(GateStatus::Fail), of(GateStatus::Warn));
+    let (gates, word) = if failed.is_empty() {
+        (warned, "warns")
+    } else {
+        (failed, "failed")
+    };
+    // Without any number the headline is the reason already.
+    let told = decisive(facts).is_none();
+    match gates.as_slice() {
+        [] if facts.passed || told || facts.reason.trim().is_empty() => None,
+        [] => Some(prose(&facts.reason)),
+        [one] if told && facts.reason.contains(&one.reason) => None,
+        [one] => {
+            let mut pieces = vec![code(&*one.name), text(format!(" {word}: "))];
+            pieces.extend(prose(&one.reason));
+            Some(pieces)
+        }
+        several => {
+            let word = if word == "warns" { "warn" } else { word };
+            let mut pieces = vec![text(format!("{} gates {word}: ", several.len()))];
+            for (index, gate) in several.iter().take(MAX_NAMED).enumerate() {
+                if index > 0 {
+                    pieces.push(text(", "));
+                }
+                pieces.push(code(&*gate.name));
+            }
+            if several.len() > MAX_NAMED {
+                pieces.push(text(format!(" and {} more", several.len() - MAX_NAMED)));
+            }
+            Some(pieces)
+        }
+    }
+}
+
+/// Says that nothing was trained, since nothing changed.
+fn reused(facts: &Facts) -> Option<Inlines> {
+    let from = facts.training.as_ref()?.reused_from.as_deref()?;
+    let mut pieces = vec![text("Nothing that the model depends on changed since ")];
+    pieces.extend(prose(&line(from, MAX_NAME)));
+    pieces.push(text(": it was taken over, not trained again"));
+    if let Some(registry) = facts.registry.as_ref().filter(|registry| registry.existed)
+        && let Some(version) = registry.version
+    {
+        pieces.push(text(format!(", and is {version} already")));
+    }
+    Some(pieces)
+}
+
 /// The verdict word with a capital, without its symbol.
-fn word(verdict: Verdict) -> String {
-    let word = verdict.word();
+fn word(facts: &Facts) -> String {
+    if only_checked(facts) {
+        return "Checked".to_owned();
+    }
+    let word = facts.verdict.word();
     let mut chars = word.chars();
     chars
         .next()
@@ -58,7 +115,7 @@ fn word(verdict: Verdict) -> String {
 
 /// The headline: the verdict word first, as its own piece, then what it rests on.
 pub fn sentence(facts: &Facts) -> Inlines {
-    let mut pieces = vec![Inline::Strong(word(facts.verdict))];
+    let mut pieces = vec![Inline::Strong(word(facts))];
     if facts.verdict == Verdict::FailedToRun {
         pieces.push(text(": "));
         pieces.extend(short_reason(facts));
@@ -122,19 +179,25 @@ fn numbers(facts: &Facts, row: &MetricRow) -> Inlines {
     let shown = |value: Option<f64>| value.map_or(format::UNKNOWN.to_owned(), |value| format::fixed(value, decimals));
     let mut pieces = vec![
         code(line(row.name, 40)),
-        text(format!(" {} against {} ", shown(row.value()), shown(row.champion()))),
+        text(if row.identical() {
+            format!(" {}, exactly the value ", shown(row.value()))
+        } else {
+            format!(" {} against {} ", shown(row.value()), shown(row.champion()))
+        }),
     ];
     if let Some(comparison) = &facts.comparison {
         pieces.extend(against(&comparison.champion));
     }
-    let relative = row.relative().map(format::signed_percent);
+    let in_unit = row.difference().map(|difference| format::signed(difference, decimals));
+    let size = row.relative().map(format::signed_percent).or(in_unit);
+    let size = size.filter(|_| !row.identical());
     let noise = row.inside_noise().then(|| "inside the noise".to_owned());
     let rows_needed = row
         .comparison
         .filter(|one| one.verdict == Verdict::Inconclusive)
         .and_then(|one| one.rows_needed)
         .map(|needed| format!("about {} rows would decide it", format::count(needed)));
-    let remarks: Vec<String> = [relative, noise, rows_needed].into_iter().flatten().collect();
+    let remarks: Vec<String> = [size, noise, rows_needed].into_iter().flatten().collect();
     if !remarks.is_empty() {
         pieces.push(text(format!(", {}", remarks.join(", "))));
     }
@@ -164,21 +227,24 @@ fn figures(facts: &Facts) -> Vec<Figure> {
                         (None, None) => Vec::new(),
                     },
                 ),
-                Champion::Baseline { name } => (
-                    "Baseline".to_owned(),
-                    vec![text("no production yet: "), code(line(name, MAX_NAME))],
-                ),
+                Champion::Baseline { name } => ("Baseline".to_owned(), vec![text(line(name, MAX_NAME))]),
             };
             figures.push(figure(&label, shown(row.champion(), decimals), remark));
             if let Some(difference) = row.difference() {
-                let mut value = format::signed(difference, decimals);
-                if let Some(relative) = row.relative() {
-                    value = format!("{value}, {}", format::signed_percent(relative));
-                }
-                let remark = row
-                    .difference_interval()
-                    .map(|bounds| text(format!("95\u{a0}% interval {}", format::interval(bounds, decimals))));
-                figures.push(figure("Difference", value, remark.into_iter().collect()));
+                let relative = row.relative().map(format::signed_percent);
+                let interval = row.difference_interval().map(|bounds| {
+                    format!(
+                        "95\u{a0}% interval {}",
+                        format::interval(bounds, decimals).replace(' ', "\u{a0}")
+                    )
+                });
+                let remark: Vec<String> = [relative, interval].into_iter().flatten().collect();
+                let (value, remark) = if row.identical() {
+                    ("none".to_owned(), Vec::new())
+                } else {
+                    (format::signed(difference, decimals), cell(remark.join(", ")))
+                };
+                figures.push(figure("Difference", value, remark));
             }
         }
         let n_rows = row
@@ -186,13 +252,7 @@ fn figures(facts: &Facts) -> Vec<Figure> {
             .map(|one| one.n_rows)
             .or_else(|| facts.data.as_ref().map(|data| data.n_test));
         if let Some(n_rows) = n_rows {
-            let remark = row.comparison.filter(|one| !one.method.is_empty());
-            let remark = remark.map(|one| text(format!("held out, {}", line(&one.method, MAX_NAME))));
-            figures.push(figure(
-                "Rows",
-                format::count(n_rows as u64),
-                remark.into_iter().collect(),
-            ));
+            figures.push(figure("Rows", format::count(n_rows as u64), vec![text("held out")]));
         }
     }
     for (label, gate) in [("Tests", "test"), ("Lint", "lint")] {

@@ -5,16 +5,20 @@ use super::super::format;
 use super::{arrow, details, metric_rows};
 use crate::facts::Facts;
 
+/// Two points are what the comparison says already.
+const MIN_POINTS: usize = 3;
 /// The latest versions; more do not fit into a chart.
 const MAX_POINTS: usize = 30;
 
 pub fn section(facts: &Facts) -> Option<Section> {
-    let finite: Vec<_> = facts
-        .history
+    // A version that was there already is among the points with its own name.
+    let existed = facts.registry.as_ref().is_some_and(|registry| registry.existed);
+    let n_points = facts.history.len().saturating_sub(usize::from(existed));
+    let finite: Vec<_> = facts.history[..n_points]
         .iter()
         .filter(|point| point.value.is_finite() && point.value.abs() < 1e15)
         .collect();
-    if finite.len() < 2 {
+    if finite.len() < MIN_POINTS {
         return None;
     }
     let latest = &finite[finite.len().saturating_sub(MAX_POINTS)..];
@@ -31,7 +35,11 @@ pub fn section(facts: &Facts) -> Option<Section> {
         text(format!(
             " {} over {} ",
             row.map_or("", |row| arrow(row.direction)),
-            format::n_of(latest.len(), "version", "versions")
+            if existed {
+                format::n_of(latest.len(), "version", "versions")
+            } else {
+                format!("{} and this run", format::n_of(latest.len() - 1, "version", "versions"))
+            }
         )),
         text(format::trend(&values)),
     ];

@@ -9,8 +9,12 @@ use super::{
     MetricRow, arrow, cell, champion_heading, details, gate_tone, gate_word, metric_rows, number_cell, unknown,
 };
 use crate::base::{Direction, Verdict};
+use crate::evaluate::metric;
 use crate::facts::{Champion, Facts};
+use crate::gates::GateStatus;
 
+/// A test set that judged so many challengers is said to be worn.
+const WORN: u64 = 20;
 /// A table of more is not read.
 const MAX_METRICS: usize = 8;
 
@@ -21,20 +25,27 @@ pub fn section(facts: &Facts) -> Section {
         let first = &rows[..rows.len().min(MAX_METRICS)];
         blocks.push(Block::Table(table(facts, first)));
         blocks.extend(intervals(facts, first).map(Block::Chart));
+        let one_sided = |row: &MetricRow| {
+            row.crosses_zero()
+                && row
+                    .comparison
+                    .is_some_and(|one| matches!(one.verdict, Verdict::Better | Verdict::Worse))
+        };
+        if first.iter().any(one_sided) {
+            blocks.push(Block::Note(vec![text(
+                "Better and worse rest on a one-sided 95\u{a0}% bound, which lies a little inside the interval shown.",
+            )]));
+        }
         if let Some(uses) = facts
             .comparison
             .as_ref()
             .map(|one| one.test_set_uses)
-            .filter(|uses| *uses > 1)
+            .filter(|uses| *uses >= WORN)
         {
             blocks.push(Block::Note(vec![text(format!(
-                "This test set has judged {} challengers, this one included{}",
-                format::count(uses),
-                if uses >= 20 {
-                    ": it is worn, and a small gain on it proves less"
-                } else {
-                    ""
-                }
+                "This test set has judged {} challengers, this one included: it is worn, and a small gain on it \
+                 proves less.",
+                format::count(uses)
             ))]));
         }
     }
@@ -113,6 +124,9 @@ fn difference(row: &MetricRow, decimals: usize) -> Inlines {
     let Some(difference) = row.difference() else {
         return unknown();
     };
+    if row.identical() {
+        return vec![quiet("none")];
+    }
     let mut shown = format::signed(difference, decimals);
     if let Some(relative) = row.relative() {
         shown = format!("{shown} ({})", format::signed_percent(relative));
@@ -131,6 +145,13 @@ fn gate(row: &MetricRow) -> Inlines {
         .and_then(|gate| gate.verdict)
         .or_else(|| row.comparison.map(|comparison| comparison.verdict));
     match (row.gate, verdict) {
+        // A gate that passes whatever the comparison says does not judge by it.
+        (Some(gate), Some(verdict @ (Verdict::Worse | Verdict::Inconclusive))) if gate.status == GateStatus::Pass => {
+            vec![
+                Inline::Status(gate_tone(gate.status), gate_word(gate.status).to_owned()),
+                quiet(format!(", {}, not judged", verdict.word())),
+            ]
+        }
         (Some(gate), Some(verdict)) => vec![
             Inline::Status(gate_tone(gate.status), gate_word(gate.status).to_owned()),
             text(format!(", {}", verdict.word())),
@@ -139,49 +160,76 @@ fn gate(row: &MetricRow) -> Inlines {
             gate_tone(gate.status),
             gate_word(gate.status).to_owned(),
         )],
-        (None, Some(verdict)) => vec![quiet(format!("no gate, {}", verdict.word()))],
-        (None, None) => vec![quiet("no gate")],
+        (None, Some(verdict)) => vec![quiet(format!("{}, not judged", verdict.word()))],
+        (None, None) => vec![quiet("not judged")],
     }
 }
 
-/// The gain of every compared metric in percent of production, so that right is better whatever its direction.
+/// The gain of every compared metric on one scale, so that right is better whatever its direction: errors in percent of
+/// the champion's, scores in hundredths.
 fn intervals(facts: &Facts, rows: &[MetricRow]) -> Option<Picture> {
-    let intervals: Vec<Interval> = rows.iter().filter_map(interval).collect();
-    if intervals.is_empty() {
+    let drawn: Vec<(Interval, bool)> = rows
+        .iter()
+        .filter(|row| !row.identical())
+        .filter_map(interval)
+        .collect();
+    if drawn.is_empty() {
         return None;
     }
     let over = match facts.comparison.as_ref().map(|comparison| &comparison.champion) {
         Some(Champion::Baseline { .. }) => "the baseline",
         Some(Champion::Version { .. }) | None => "production",
     };
+    let n_percent = drawn.iter().filter(|(_, is_percent)| *is_percent).count();
+    let unit = match n_percent {
+        0 => "",
+        n if n == drawn.len() => " in percent",
+        _ => ", errors in percent and scores in their own unit,",
+    };
     Some(Picture {
         title: vec![text("How sure the difference is")],
         description: vec![text(format!(
-            "Gain over {over} in percent with its 95\u{a0}% interval; to the right is better. \
-             An interval across the zero line may be nothing."
+            "Gain over {over}{unit} with its 95\u{a0}% interval; to the right is better. An interval across zero may be \
+             nothing."
         ))],
-        chart: Chart::Intervals(intervals),
+        chart: Chart::Intervals(drawn.into_iter().map(|(interval, _)| interval).collect()),
     })
 }
 
-fn interval(row: &MetricRow) -> Option<Interval> {
+/// The picture of one metric, and whether it is in percent. None where neither scale means anything.
+fn interval(row: &MetricRow) -> Option<(Interval, bool)> {
     let comparison = row.comparison?;
-    let champion = comparison.champion.filter(|value| value.abs() > 0.0)?.abs();
     let difference = comparison.difference?;
     let [low, high] = comparison.difference_interval?;
+    let is_score = metric(row.name).is_some_and(|kind| kind.default_margin.relative.is_none());
+    let unit = match row.relative() {
+        Some(_) => comparison.champion?,
+        None if is_score => 1.0,
+        None => return None,
+    };
     let turn = match row.direction {
         Direction::Minimize => -1.0,
         Direction::Maximize => 1.0,
     };
-    let percent = |value: f64| turn * value / champion * 100.0;
-    let (one, two) = (percent(low), percent(high));
-    let allowed = (comparison.margin > 0.0).then(|| -comparison.margin / champion * 100.0);
+    let decimals = row.decimals();
+    let shown = |value: f64| {
+        if is_score {
+            format::signed(value, decimals)
+        } else {
+            format::signed_percent(value)
+        }
+    };
+    let (one, two, middle) = (turn * low / unit, turn * high / unit, turn * difference / unit);
+    let (low, high) = (one.min(two), one.max(two));
+    let allowed = (comparison.margin > 0.0).then(|| -comparison.margin / unit * 100.0);
     let picture = Interval {
         label: row.name.to_owned(),
-        low: one.min(two),
-        middle: percent(difference),
-        high: one.max(two),
+        low: low * 100.0,
+        middle: middle * 100.0,
+        high: high * 100.0,
         allowed: allowed.filter(|value| value.is_finite()),
+        gain: shown(middle),
+        range: format!("{} to {}", shown(low), shown(high)),
         tone: match comparison.verdict {
             Verdict::Better => Tone::Good,
             Verdict::Same => Tone::Plain,
@@ -189,8 +237,8 @@ fn interval(row: &MetricRow) -> Option<Interval> {
             Verdict::Worse | Verdict::FailedToRun => Tone::Bad,
         },
     };
-    [picture.low, picture.middle, picture.high]
+    let is_drawable = [picture.low, picture.middle, picture.high]
         .iter()
-        .all(|value| value.abs() < 1e6)
-        .then_some(picture)
+        .all(|value| value.abs() < 1e6);
+    is_drawable.then_some((picture, !is_score))
 }

@@ -2,6 +2,7 @@
 
 mod changes;
 mod checks;
+mod comparison;
 mod data;
 mod headline;
 mod history;
@@ -13,14 +14,18 @@ mod slices;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::document::{Block, Document, Inline, Inlines, Section, Tone, code, plain, text};
+use super::document::{Block, Document, Inline, Inlines, Section, Tone, plain, text};
 use super::format;
 use super::text::{line, without_commands};
 use crate::base::{Direction, Verdict};
-use crate::evaluate::{Comparison, MetricResult};
+use crate::evaluate::{Comparison, MetricResult, metric};
 use crate::facts::{Champion, Facts, Outcome};
 use crate::gates::{GateResult, GateStatus};
 
+/// A difference of more times the champion's value is not told as a percentage.
+const MAX_SHARE: f64 = 10.0;
+/// Sections up to this priority say what went wrong.
+const URGENT: u8 = 9;
 /// The check's title is cut to this many characters.
 const MAX_TITLE: usize = 160;
 
@@ -29,14 +34,20 @@ pub fn sections(facts: &Facts, baseline: Option<&Facts>) -> Document {
     let mut sections = vec![headline::section(facts), metrics::section(facts)];
     sections.extend(checks::failed(facts));
     sections.extend(checks::gates(facts));
+    // What went wrong stands with the gates that say so, what is fine further down.
+    let (wrong, fine): (Vec<Section>, Vec<Section>) = [data::section(facts), checks::commands(facts)]
+        .into_iter()
+        .flatten()
+        .partition(|section| section.priority <= URGENT);
+    sections.extend(wrong);
+    sections.extend(baseline.and_then(|before| changes::section(facts, before)));
     sections.extend(slices::section(facts));
     sections.extend(plots::section(facts));
-    sections.extend(metrics::all(facts));
-    sections.extend(data::section(facts));
-    sections.extend(model::section(facts));
-    sections.extend(baseline.and_then(|before| changes::section(facts, before)));
-    sections.extend(checks::commands(facts));
     sections.extend(history::section(facts));
+    sections.extend(model::section(facts));
+    sections.extend(fine);
+    sections.extend(metrics::all(facts));
+    sections.extend(comparison::section(facts));
     sections.extend(model::defaults(facts));
     sections.extend(checks::steps(facts));
     sections.push(repeat::section(facts));
@@ -64,10 +75,16 @@ pub fn title(facts: &Facts) -> String {
     ))
 }
 
+/// Data and commands were looked at, and nothing was to be trained.
+fn only_checked(facts: &Facts) -> bool {
+    facts.passed && facts.training.is_none() && facts.evaluation.is_none()
+}
+
 /// How the run is felt: bad if it did not pass, a warning if it passed undecided or with a gate that warns.
 fn tone(facts: &Facts) -> Tone {
     match facts.verdict {
         _ if !facts.passed => Tone::Bad,
+        _ if only_checked(facts) && !facts.any_gate(GateStatus::Warn) => Tone::Good,
         Verdict::Worse | Verdict::Inconclusive | Verdict::FailedToRun => Tone::Warn,
         Verdict::Better | Verdict::Same if facts.any_gate(GateStatus::Warn) => Tone::Warn,
         Verdict::Better | Verdict::Same => Tone::Good,
@@ -83,18 +100,18 @@ fn details(key: &'static str, priority: u8, summary: Inlines, open: bool, blocks
     }
 }
 
-/// `in v3`, or `of the mean baseline`, which stood in for it.
+/// `in v3`, or `of the baseline (the training mean)`, which stood in for it.
 fn against(champion: &Champion) -> Inlines {
     match champion {
         Champion::Version { version, .. } => cell(format!("in {version}")),
-        Champion::Baseline { name } => vec![text("of the "), code(line(name, 40)), text(" baseline")],
+        Champion::Baseline { name } => cell(format!("of the baseline ({})", line(name, 40))),
     }
 }
 
 fn champion_heading(facts: &Facts) -> String {
     match facts.comparison.as_ref().map(|comparison| &comparison.champion) {
         Some(Champion::Version { version, .. }) => format!("Production ({version})"),
-        Some(Champion::Baseline { name }) => format!("Baseline ({name})"),
+        Some(Champion::Baseline { .. }) => "Baseline".to_owned(),
         None => "Production".to_owned(),
     }
 }
@@ -221,15 +238,34 @@ impl MetricRow<'_> {
         )
     }
 
-    /// The difference as a share of the champion's value.
+    /// The difference as a share of the champion's value, where that means something: the metric is an error, which
+    /// counts from zero, and the champion's is well away from zero.
     fn relative(&self) -> Option<f64> {
-        let champion = self.champion().filter(|value| value.abs() > 0.0)?;
-        let share = self.difference()? / champion.abs();
-        share.is_finite().then_some(share)
+        metric(self.name)?.default_margin.relative?;
+        let noise = self.difference_interval().map_or(0.0, format::half_width);
+        let champion = self.champion().filter(|value| *value > noise)?;
+        let share = self.difference()? / champion;
+        (share.abs() <= MAX_SHARE).then_some(share)
     }
 
-    /// The interval of the difference holds zero: it may be nothing.
+    /// Both have the same value, and no other draw of rows would tell them apart.
+    fn identical(&self) -> bool {
+        let is_zero = |value: f64| value.abs() <= 0.0;
+        self.difference().is_some_and(is_zero)
+            && self
+                .difference_interval()
+                .is_none_or(|bounds| bounds.into_iter().all(is_zero))
+    }
+
+    /// The interval of the difference holds zero and the verdict does not say otherwise: it may be nothing.
     fn inside_noise(&self) -> bool {
+        let decided = self
+            .comparison
+            .is_some_and(|one| matches!(one.verdict, Verdict::Better | Verdict::Worse));
+        !decided && !self.identical() && self.crosses_zero()
+    }
+
+    fn crosses_zero(&self) -> bool {
         self.difference_interval()
             .is_some_and(|[low, high]| low <= 0.0 && high >= 0.0)
     }

@@ -1,9 +1,12 @@
 //! How the model was made, what became of it, and what was assumed.
 
-use super::super::document::{Block, Column, Inline, Section, Table, code, prose, text};
+use super::super::document::{Bar, Block, Chart, Column, Inline, Picture, Section, Table, code, prose, text};
 use super::super::format;
 use super::{cell, details};
-use crate::facts::Facts;
+use crate::facts::{Facts, TrainingFacts};
+
+/// More bars than are read.
+const MAX_IMPORTANCE: usize = 10;
 
 pub fn section(facts: &Facts) -> Option<Section> {
     if facts.training.is_none() && facts.registry.is_none() {
@@ -42,6 +45,7 @@ pub fn section(facts: &Facts) -> Option<Section> {
                 rows,
             }));
         }
+        blocks.extend(importance(training).map(Block::Chart));
         if !training.notes.is_empty() {
             blocks.push(Block::List(
                 training.notes.iter().take(20).map(|note| prose(note)).collect(),
@@ -52,6 +56,65 @@ pub fn section(facts: &Facts) -> Option<Section> {
     }
     blocks.extend(registry(facts));
     Some(details("model", 45, summary, false, blocks))
+}
+
+/// What the columns weigh, and what that number is.
+fn importance(training: &TrainingFacts) -> Option<Picture> {
+    let known: Vec<(&str, f64)> = training
+        .importance
+        .iter()
+        .filter(|(_, value)| value.is_finite())
+        .map(|(name, value)| (name.as_str(), *value))
+        .take(MAX_IMPORTANCE)
+        .collect();
+    let greatest = known
+        .iter()
+        .fold(0.0, |greatest: f64, (_, value)| greatest.max(value.abs()));
+    if greatest <= 0.0 {
+        return None;
+    }
+    let is_share = training.estimator == "random_forest";
+    let is_signed = known.iter().any(|(_, value)| *value < 0.0);
+    let meaning = match (is_share, is_signed) {
+        (true, _) => {
+            "Share of what the trees learned that came from splits on a column; all columns together are 100\u{a0}%."
+        }
+        (false, true) => {
+            "Coefficients on standardized columns: how far the linear prediction moves, and which way, when a column \
+             grows by one standard deviation."
+        }
+        (false, false) => {
+            "Size of the coefficients on standardized columns: how far the linear prediction moves when a column grows \
+             by one standard deviation."
+        }
+    };
+    let decimals = format::decimals(greatest, Some(greatest / 10.0));
+    let bars = known
+        .iter()
+        .map(|(name, value)| Bar {
+            label: (*name).to_owned(),
+            share: value.abs() / greatest,
+            shown: match (is_share, is_signed) {
+                (true, _) => format::percent(*value),
+                (false, true) => format::signed(*value, decimals),
+                (false, false) => format::fixed(*value, decimals),
+            },
+        })
+        .collect();
+    let title = if training.n_features_out > known.len() {
+        format!(
+            "The {} columns that weigh most, of {}",
+            known.len(),
+            format::count(training.n_features_out as u64)
+        )
+    } else {
+        "What the columns weigh".to_owned()
+    };
+    Some(Picture {
+        title: vec![text(title)],
+        description: vec![text(meaning)],
+        chart: Chart::Bars(bars),
+    })
 }
 
 fn registry(facts: &Facts) -> Option<Block> {
@@ -89,7 +152,10 @@ pub fn defaults(facts: &Facts) -> Option<Section> {
         .collect();
     let summary = vec![
         Inline::Strong("Defaults used".to_owned()),
-        text(format!(": {}", facts.defaults.len())),
+        text(format!(
+            ": {}",
+            format::n_of(facts.defaults.len(), "setting", "settings")
+        )),
     ];
     let table = Table {
         columns: vec![Column::words("Setting"), Column::words("Value")],

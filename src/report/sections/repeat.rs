@@ -5,18 +5,18 @@ use super::super::text::line;
 use super::{details, short_commit};
 use crate::facts::Facts;
 
+/// Configuration files that are found without being named.
+const FOUND: [&str; 2] = ["mlops.yaml", ".github/mlops.yaml"];
+
 pub fn section(facts: &Facts) -> Section {
     let mut commands = Vec::new();
     if let Some(commit) = facts.commit.as_deref().filter(|commit| short_commit(commit).is_some()) {
         commands.push(format!("git fetch origin {commit}"));
         commands.push(format!("git checkout {commit}"));
     }
-    commands.push(format!("mlops run --config {}", shell_quoted(&facts.config_file)));
-    let summary = vec![
-        Inline::Strong("Repeat it locally".to_owned()),
-        text(": "),
-        code("mlops run"),
-    ];
+    let run = run_command(facts);
+    commands.push(run.clone());
+    let summary = vec![Inline::Strong("Repeat it locally".to_owned()), text(": "), code(run)];
     let blocks = vec![
         Block::Code {
             language: "sh",
@@ -46,6 +46,19 @@ pub fn footer(facts: &Facts) -> Section {
         priority: 3,
         blocks: vec![Block::Note(pieces)],
     }
+}
+
+/// What a person types at the repository's root: directory and configuration are named where they would not be found.
+fn run_command(facts: &Facts) -> String {
+    let mut command = "mlops".to_owned();
+    if let Some(directory) = facts.directory.as_deref().filter(|directory| !directory.is_empty()) {
+        command = format!("{command} -C {}", shell_quoted(directory));
+    }
+    command.push_str(" run");
+    if !FOUND.contains(&facts.config_file.as_str()) {
+        command = format!("{command} --config {}", shell_quoted(&facts.config_file));
+    }
+    command
 }
 
 /// A word that a shell takes as it is: quoted unless it is plain, one line, without unprintable characters.

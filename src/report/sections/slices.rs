@@ -19,7 +19,11 @@ fn compared(facts: &Facts, slices: &[SliceComparison]) -> Section {
     let n_worse = n_of(SliceStatus::Regression);
     let n_few = n_of(SliceStatus::TooFewRows);
     let n_judged = slices.len() - n_few;
-    let mut count = format!(": {n_worse} of {n_judged} worse");
+    let mut count = match (n_worse, n_judged) {
+        (_, 0) => ": none could be judged".to_owned(),
+        (0, _) => format!(": none of {n_judged} is worse"),
+        _ => format!(": {n_worse} of {n_judged} worse"),
+    };
     if n_few > 0 {
         count = format!("{count}, {n_few} with too few rows");
     }
@@ -56,8 +60,8 @@ fn compared(facts: &Facts, slices: &[SliceComparison]) -> Section {
         rows: sorted.iter().map(|slice| comparison_cells(slice, decimals)).collect(),
     };
     let note = vec![text(
-        "Mean loss within the slice (absolute error, or share of wrong rows), lower is better. p is for “worse than \
-         the margin allows”, corrected for the number of slices (Holm).",
+        "Mean loss within the slice (absolute error, or share of wrong rows): lower is better. A small p says that the \
+         slice lost more than is allowed; it is corrected for the number of slices (Holm).",
     )];
     let mut blocks = vec![Block::Table(table), Block::Note(note)];
     if let Some(evaluation) = facts.evaluation.as_ref().filter(|_| n_few > 0) {
