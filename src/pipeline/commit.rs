@@ -56,3 +56,18 @@ const LIMIT: u64 = 4096;
 fn commit(text: &str) -> Option<String> {
     (text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| text.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_below_the_repository_knows_its_directory() {
+        let top = tempfile::tempdir().unwrap();
+        let model = top.path().join("models/diabetes");
+        sys::create_dir(&model).unwrap();
+        sys::create_dir(&top.path().join(".git")).unwrap();
+        assert_eq!(directory(&model).as_deref(), Some("models/diabetes"));
+        assert_eq!(directory(top.path()), None);
+    }
+}

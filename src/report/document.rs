@@ -123,8 +123,8 @@ pub enum Chart {
     Matrix { labels: Vec<String>, counts: Vec<Vec<u64>> },
     /// A gain with its interval a row, all on one scale; positive is good.
     Intervals(Vec<Interval>),
-    /// A bar a row, the longest first.
-    Bars(Vec<Bar>),
+    /// A bar a row, the longest first; the heads name the rows and the numbers.
+    Bars { heads: [&'static str; 2], rows: Vec<Bar> },
 }
 
 #[derive(Debug, Clone, PartialEq)]

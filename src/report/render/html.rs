@@ -116,7 +116,7 @@ fn blocks(out: &mut String, blocks: &[Block], open: bool) {
     let mut rest = blocks;
     while let Some(first) = rest.first() {
         // Charts in a row stand side by side.
-        let is_chart = |block: &&Block| matches!(block, Block::Chart(Picture { chart, .. }) if !matches!(chart, Chart::Intervals(_) | Chart::Bars(_)));
+        let is_chart = |block: &&Block| matches!(block, Block::Chart(Picture { chart, .. }) if !matches!(chart, Chart::Intervals(_) | Chart::Bars { .. }));
         let n_charts = rest.iter().take_while(is_chart).count();
         if n_charts > 1 {
             out.push_str("<div class=\"charts\">\n");
@@ -272,7 +272,7 @@ fn write_picture(out: &mut String, picture: &Picture) {
     match &picture.chart {
         Chart::Matrix { labels, counts } => write_matrix(out, labels, counts),
         Chart::Intervals(rows) => svg::intervals(out, rows),
-        Chart::Bars(rows) => svg::bars(out, rows),
+        Chart::Bars { rows, .. } => svg::bars(out, rows),
         Chart::Scatter { points } => svg::scatter(out, (&title, &description), points),
         Chart::Histogram { edges, counts } => svg::histogram(out, (&title, &description), edges, counts),
         Chart::Line {

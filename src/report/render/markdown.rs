@@ -19,6 +19,8 @@ const MAX_ROWS: usize = 20;
 const MAX_DIAGRAMS: usize = 3;
 /// Bars or points of a diagram.
 const MAX_BARS: usize = 30;
+/// Cells of the longest bar.
+const BAR_WIDTH: usize = 24;
 /// Room for the line that says what was left out.
 const RESERVE: usize = 500;
 
@@ -150,9 +152,17 @@ impl Writer {
                 let rows = lines::intervals(rows, 24, 41);
                 format!("{caption}\n\n{}", fenced("text", &block(&rows.join("\n"))))
             }
-            Chart::Bars(rows) => {
-                let rows = lines::bars(rows, 30, 30);
-                format!("{caption}\n\n{}", fenced("text", &block(&rows.join("\n"))))
+            Chart::Bars { heads, rows } => {
+                let mut out = vec![
+                    format!("| {} | {} | |", heads[0], heads[1]),
+                    "| --- | ---: | --- |".to_owned(),
+                ];
+                out.extend(rows.iter().take(MAX_ROWS).map(|row| {
+                    let number = escaped(&line(&row.shown, MAX_NAME), Place::Cell);
+                    let bar = lines::bar(row.share, BAR_WIDTH);
+                    format!("| {} | {number} | {bar} |", literal(&row.label, Place::Cell))
+                }));
+                format!("{caption}\n\n{}", out.join("\n"))
             }
             Chart::Scatter { points } => self.diagram(
                 &format!(

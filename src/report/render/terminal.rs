@@ -312,7 +312,7 @@ impl Writer {
             }
             Chart::Histogram { edges, counts } => lines::histogram(edges, counts, room.saturating_sub(8).clamp(10, 40)),
             Chart::Intervals(rows) => lines::intervals(rows, 20, room.saturating_sub(22).clamp(15, 51)),
-            Chart::Bars(rows) => lines::bars(rows, 30, room.saturating_sub(46).clamp(8, 40)),
+            Chart::Bars { rows, .. } => lines::bars(rows, 30, room.saturating_sub(46).clamp(8, 40)),
             Chart::Matrix { labels, counts } => {
                 self.table(&matrix(labels, counts), indent);
                 return;

@@ -234,7 +234,7 @@ fn figures(facts: &Facts) -> Vec<Figure> {
                 let relative = row.relative().map(format::signed_percent);
                 let interval = row.difference_interval().map(|bounds| {
                     format!(
-                        "95\u{a0}% interval {}",
+                        "95\u{a0}%\u{a0}interval {}",
                         format::interval(bounds, decimals).replace(' ', "\u{a0}")
                     )
                 });

@@ -189,8 +189,7 @@ fn intervals(facts: &Facts, rows: &[MetricRow]) -> Option<Picture> {
     Some(Picture {
         title: vec![text("How sure the difference is")],
         description: vec![text(format!(
-            "Gain over {over}{unit} with its 95\u{a0}% interval; to the right is better. An interval across zero may be \
-             nothing."
+            "Gain over {over}{unit} with its 95\u{a0}% interval. One across zero may be nothing."
         ))],
         chart: Chart::Intervals(drawn.into_iter().map(|(interval, _)| interval).collect()),
     })

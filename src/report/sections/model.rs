@@ -113,7 +113,10 @@ fn importance(training: &TrainingFacts) -> Option<Picture> {
     Some(Picture {
         title: vec![text(title)],
         description: vec![text(meaning)],
-        chart: Chart::Bars(bars),
+        chart: Chart::Bars {
+            heads: ["Column", if is_share { "Share" } else { "Coefficient" }],
+            rows: bars,
+        },
     })
 }
 

@@ -63,7 +63,10 @@ fn compared(facts: &Facts, slices: &[SliceComparison]) -> Section {
         "Mean loss within the slice (absolute error, or share of wrong rows): lower is better. A small p says that the \
          slice lost more than is allowed; it is corrected for the number of slices (Holm).",
     )];
-    let mut blocks = vec![Block::Table(table), Block::Note(note)];
+    let mut blocks = vec![Block::Table(table)];
+    if n_judged > 0 {
+        blocks.push(Block::Note(note));
+    }
     if let Some(evaluation) = facts.evaluation.as_ref().filter(|_| n_few > 0) {
         blocks.push(Block::Note(vec![text(format!(
             "A slice is judged from {} on.",

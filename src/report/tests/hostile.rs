@@ -98,6 +98,7 @@ const NASTY: &[&str] = &[
 fn poisoned(mut facts: Facts, mut next: impl FnMut() -> String) -> Facts {
     facts.model = next();
     facts.config_file = next();
+    facts.directory = Some(next());
     facts.program_version = next();
     facts.commit = Some(next());
     facts.reason = next();
@@ -134,6 +135,7 @@ fn poisoned(mut facts: Facts, mut next: impl FnMut() -> String) -> Facts {
         training.estimator = next();
         training.reused_from = Some(next());
         training.notes = vec![next(), next()];
+        training.importance.iter_mut().for_each(|(name, _)| *name = next());
         for (name, value) in &mut training.params {
             *name = next();
             *value = next();
