@@ -137,7 +137,7 @@ fn the_training_key_holds_what_decides_the_model() {
           "alpha": "0.1",
           "l1_ratio": "0.5",
           "max_iter": "10000",
-          "tol": "0.00000001"
+          "tol": "0.0000000001"
         },
         "seed": 7
       }

@@ -265,11 +265,7 @@ pub fn learn(
     };
     let facts = TrainingFacts {
         estimator: estimator.name().to_owned(),
-        params: estimator
-            .params()
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect(),
+        params: model.params().to_vec(),
         seed: project.train.seed,
         n_features_in: record.n_features_in,
         n_features_out: record.n_features_out,

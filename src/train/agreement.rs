@@ -173,7 +173,7 @@ fn preprocessing_with_missing_values_and_texts() {
     let sample = penguins("body_mass_g", Task::Regression);
     let rows: Vec<usize> = sample.rows().into_iter().filter(|row| row % 4 != 3).collect();
     let model = trained(&sample, &rows, "ridge", "{}", 0);
-    let csv: Vec<String> = include_str!("../../fixtures/oracles/train_penguins.csv")
+    let csv: Vec<String> = samples::penguins_csv()
         .lines()
         .enumerate()
         .map(|(line, text)| {

@@ -425,7 +425,7 @@ fn hostile_models_are_refused() {
     this is not a model: 3 labels do not fit a binary task
     this is not a model: tree 0: a leaf is out of order
     this is not a model: tree 0: its nodes are not a tree in preorder
-    this is not a model: invalid value: integer `-1`, expected u32 at line 1 column 777
+    this is not a model: invalid value: integer `-1`, expected u32 at line 1 column 833
     this is not a model: tree 0: its leaves do not hold probabilities
     this is not a model: there are no trees
     this is not a model: 7 coefficients were expected, not 1

@@ -42,6 +42,8 @@ pub enum FitError {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fitted {
     pub core: Core,
+    /// Parameters that had to be used otherwise than [`Estimator::params`] says, and how they were used.
+    pub adjusted: Vec<(&'static str, String)>,
     pub notes: Vec<String>,
 }
 

@@ -11,7 +11,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ndarray::ArrayView2;
 
-use super::forest::{Forest, MAX_NUMBERS, Tree};
+use crate::stats::Rng;
+
+use super::forest::{Forest, Tree};
 
 /// What to grow.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +26,8 @@ pub struct Growth {
     /// Columns looked at for a split, at least 1; more when none of these can split.
     pub max_features: usize,
     pub bootstrap: bool,
+    /// Numbers that all trees together may have.
+    pub max_numbers: usize,
     pub seed: u64,
 }
 
@@ -35,7 +39,7 @@ pub enum Goal<'a> {
     Classes(&'a [u32], usize),
 }
 
-/// The trees would have more than [`MAX_NUMBERS`] numbers.
+/// The trees would have more numbers than [`Growth::max_numbers`].
 #[derive(Debug, PartialEq)]
 pub struct TooLarge;
 
@@ -83,7 +87,7 @@ fn grow_on(n_threads: usize, x: ArrayView2<'_, f64>, goal: Goal<'_>, growth: &Gr
         let mut done = Vec::new();
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
-            if number >= growth.n_trees || n_numbers.load(Ordering::Relaxed) > MAX_NUMBERS {
+            if number >= growth.n_trees || n_numbers.load(Ordering::Relaxed) > growth.max_numbers {
                 return done;
             }
             let (mut tree, gains) = Builder::new(&columns, goal, growth, number, x.nrows()).grow();
@@ -103,7 +107,7 @@ fn grow_on(n_threads: usize, x: ArrayView2<'_, f64>, goal: Goal<'_>, growth: &Gr
         }
         done
     });
-    if n_numbers.into_inner() > MAX_NUMBERS || done.len() != growth.n_trees {
+    if n_numbers.into_inner() > growth.max_numbers || done.len() != growth.n_trees {
         return Err(TooLarge);
     }
     done.sort_by_key(|(number, ..)| *number);
@@ -148,24 +152,6 @@ impl Ranked {
     }
 }
 
-/// The generator of one tree (`SplitMix64`: Steele, Lea and Flood, 2014).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        let product = u128::from(self.next()) * n as u128;
-        usize::try_from(product >> 64).unwrap_or(0)
-    }
-}
-
 struct Split {
     column: usize,
     /// Ranks up to this go left; the next rank that occurs goes right.
@@ -194,7 +180,7 @@ struct Builder<'a> {
     weight: Vec<f64>,
     rows: Vec<u32>,
     order: Vec<usize>,
-    random: Random,
+    rng: Rng,
     tree: Tree,
     gains: Vec<f64>,
     n_leaves: u32,
@@ -212,12 +198,11 @@ struct Scratch {
 
 impl<'a> Builder<'a> {
     fn new(columns: &'a [Ranked], goal: Goal<'a>, growth: &'a Growth, number: usize, n_rows: usize) -> Self {
-        let mut random = Random(growth.seed ^ (number as u64 + 1).wrapping_mul(0xD129_0F3B_3C8B_2A65));
-        random.next();
+        let mut rng = Rng::derive(growth.seed, &format!("tree {number}"));
         let mut weight = vec![0.0; n_rows];
         if growth.bootstrap {
             for _ in 0..n_rows {
-                weight[random.below(n_rows)] += 1.0;
+                weight[rng.below(n_rows)] += 1.0;
             }
         } else {
             weight.fill(1.0);
@@ -234,7 +219,7 @@ impl<'a> Builder<'a> {
             weight,
             rows,
             order: (0..columns.len()).collect(),
-            random,
+            rng,
             tree: Tree::default(),
             gains: vec![0.0; columns.len()],
             n_leaves: 0,
@@ -355,7 +340,7 @@ impl<'a> Builder<'a> {
             if seen >= max_features && best.is_some() {
                 break;
             }
-            let other = seen + self.random.below(self.order.len() - seen);
+            let other = seen + self.rng.below(self.order.len() - seen);
             self.order.swap(seen, other);
             self.best_on(self.order[seen], pending, &mut best);
         }
@@ -454,6 +439,7 @@ fn between(low: f64, high: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::train::forest::MAX_NUMBERS;
     use ndarray::Array2;
 
     fn growth() -> Growth {
@@ -464,6 +450,7 @@ mod tests {
             min_samples_leaf: 1,
             max_features: 2,
             bootstrap: true,
+            max_numbers: MAX_NUMBERS,
             seed: 5,
         }
     }
@@ -528,6 +515,23 @@ mod tests {
                 counts.len() > 1 && counts.values().all(|count| *count >= 7),
                 "{counts:?}"
             );
+        }
+    }
+
+    #[test]
+    fn trees_that_are_too_large_are_an_error_on_any_number_of_threads() {
+        let (x, y) = table();
+        let on = |n_threads, max_numbers| {
+            let growth = Growth {
+                max_numbers,
+                ..growth()
+            };
+            grow_on(n_threads, x.view(), Goal::Numbers(&y), &growth)
+        };
+        let exact = on(1, MAX_NUMBERS).unwrap().trees.iter().map(Tree::n_numbers).sum();
+        for n_threads in [1, 4] {
+            assert!(on(n_threads, exact).is_ok());
+            assert_eq!(on(n_threads, exact - 1), Err(TooLarge));
         }
     }
 

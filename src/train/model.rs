@@ -129,7 +129,11 @@ pub fn fit(
         .transform(frame, rows)
         .map_err(|error| data_error(error.to_string()))?;
     let n_features_out = x.ncols();
-    let Fitted { core, notes: more } = estimator.fit(&Dataset { x, y }, seed)?;
+    let Fitted {
+        core,
+        adjusted,
+        notes: more,
+    } = estimator.fit(&Dataset { x, y }, seed)?;
     notes.extend(more);
     let model = Model {
         schema: SCHEMA,
@@ -137,7 +141,10 @@ pub fn fit(
         params: estimator
             .params()
             .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
+            .map(|(name, value)| {
+                let used = adjusted.iter().find(|(adjusted, _)| *adjusted == name);
+                (name.to_owned(), used.map_or(value, |(_, used)| used.clone()))
+            })
             .collect(),
         task,
         target: target.to_owned(),
@@ -160,6 +167,11 @@ pub fn fit(
 impl Model {
     pub fn estimator(&self) -> &str {
         &self.estimator
+    }
+
+    /// Parameter → value as it was used, defaults included, in the order of the reference.
+    pub fn params(&self) -> &[(String, String)] {
+        &self.params
     }
 
     pub fn task(&self) -> Task {

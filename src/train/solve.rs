@@ -52,21 +52,28 @@ pub fn least_squares(x: &Array2<f64>, y: &Array1<f64>, alpha: f64) -> Option<Arr
         }
     }
     if n > p {
-        // A tall system has the same solutions as the triangle that is left after reflecting [x y], and that is small.
-        let mut tall = Array2::zeros((n, p + 1).f());
-        tall.slice_axis_mut(Axis(1), Slice::from(..p)).assign(x);
-        tall.column_mut(p).assign(y);
-        let triangle = tall.qr_into().ok()?.into_r();
-        let top = triangle.slice_axis(Axis(0), Slice::from(..p));
-        let part = |columns| top.slice_axis(Axis(1), columns).to_owned();
-        return by_singular_values(
-            &part(Slice::from(..p)),
-            &part(Slice::from(p..)).remove_axis(Axis(1)),
-            alpha,
-            n,
-        );
+        let (mut x, mut y) = triangle(x, y)?;
+        // The last row says what no coefficient can explain.
+        x.slice_axis_inplace(Axis(0), Slice::from(..p));
+        y.slice_axis_inplace(Axis(0), Slice::from(..p));
+        return by_singular_values(&x, &y, alpha, n);
     }
     by_singular_values(x, y, alpha, p)
+}
+
+/// What is left of a tall system (n × p with n > p) after reflecting \[x y\]: p + 1 rows with the same ‖y − xw‖ for every w,
+/// column by column in memory. `None` if the decomposition fails.
+///
+/// Source: Golub and Van Loan, §5.3.
+pub fn triangle(x: &Array2<f64>, y: &Array1<f64>) -> Option<(Array2<f64>, Array1<f64>)> {
+    let (n, p) = x.dim();
+    let mut tall = Array2::zeros((n, p + 1).f());
+    tall.slice_axis_mut(Axis(1), Slice::from(..p)).assign(x);
+    tall.column_mut(p).assign(y);
+    let triangle = tall.qr_into().ok()?.into_r();
+    let mut left = Array2::zeros((p + 1, p).f());
+    left.assign(&triangle.slice_axis(Axis(1), Slice::from(..p)));
+    Some((left, triangle.column(p).to_owned()))
 }
 
 /// `size` is the longer side of what `x` was reduced from.
@@ -152,6 +159,18 @@ mod tests {
         assert!((wide - dual).iter().all(|d| d.abs() < 1e-14));
         let residual = x.t().dot(&(&y - &x.dot(&by_gram))) - 0.1 * &by_gram;
         assert!(residual.iter().all(|d| d.abs() < 1e-13));
+    }
+
+    #[test]
+    fn a_triangle_has_the_same_residuals() {
+        let x = Array2::from_shape_fn((9, 2), |(i, j)| ((i * 7 + j * 5) % 11) as f64);
+        let y = Array1::from_shape_fn(9, |i| (i * i % 7) as f64);
+        let (small, right) = triangle(&x, &y).unwrap();
+        assert_eq!((small.dim(), right.len()), ((3, 2), 3));
+        for w in [array![0.0, 0.0], array![1.0, -2.0], array![0.3, 0.4]] {
+            let norm = |x: &Array2<f64>, y: &Array1<f64>| (y - &x.dot(&w)).mapv(|r| r * r).sum();
+            assert!((norm(&x, &y) / norm(&small, &right) - 1.0).abs() < 1e-13);
+        }
     }
 
     #[test]

@@ -393,8 +393,12 @@ fn declared_types_hold_for_parquet() {
 #[test]
 fn profiles_of_real_data_agree_with_numpy() {
     let oracle: serde_json::Value = serde_json::from_str(include_str!("../../../fixtures/data/profiles.json")).unwrap();
-    for name in ["diabetes", "penguins"] {
-        let frame = fixture(&format!("{name}.csv")).unwrap().frame;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    for (name, file) in [
+        ("diabetes", "repos/diabetes/data/diabetes.csv"),
+        ("penguins", "data/penguins.csv"),
+    ] {
+        let frame = read(&root, &settings(file)).unwrap().frame;
         for column in profile(&frame, None).columns {
             let expected = &oracle[name][&column.name];
             assert_eq!(expected["n_missing"], column.n_missing, "{}", column.name);

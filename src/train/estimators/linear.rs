@@ -71,6 +71,7 @@ pub(super) fn penalised(estimator: &'static str, data: &Dataset, alpha: f64) -> 
             intercept: vec![centered.intercept(&coef)],
             coef: vec![coef.to_vec()],
         }),
+        adjusted: Vec::new(),
         notes,
     })
 }

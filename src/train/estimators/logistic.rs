@@ -140,6 +140,7 @@ impl Estimator for Params {
                     .collect(),
                 intercept: solution.w.row(p).to_vec(),
             }),
+            adjusted: Vec::new(),
             notes,
         })
     }

@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::base::{Diagnostic, Diagnostics, Kind, Node, Task, Value};
 use crate::train::core::Core;
 use crate::train::estimator::{Dataset, Estimator, FitError, Fitted, Scaling, Target};
+use crate::train::forest::MAX_NUMBERS;
 use crate::train::grow::{Goal, Growth, TooLarge, grow};
 
 use super::params::{Count, Reader, object};
@@ -195,6 +196,14 @@ impl Estimator for Params {
     }
 
     fn fit(&self, data: &Dataset, seed: u64) -> Result<Fitted, FitError> {
+        self.fit_within(data, seed, MAX_NUMBERS)
+    }
+}
+
+impl Params {
+    /// Grows trees that together have at most `max_numbers` numbers. When they would have more, `min_samples_leaf` is
+    /// doubled until they fit, since larger leaves make smaller trees.
+    fn fit_within(&self, data: &Dataset, seed: u64, max_numbers: usize) -> Result<Fitted, FitError> {
         let numbers;
         let goal = match &data.y {
             Target::Numbers(y) => {
@@ -211,15 +220,17 @@ impl Estimator for Params {
             min_samples_leaf: count(self.min_samples_leaf),
             max_features: self.max_features.of(data.x.ncols(), matches!(goal, Goal::Classes(..))),
             bootstrap: self.bootstrap,
+            max_numbers,
             seed,
         };
-        let mut notes = Vec::new();
+        let (mut adjusted, mut notes) = (Vec::new(), Vec::new());
         let forest = loop {
             match grow(data.x.view(), goal, &growth) {
                 Ok(forest) => break forest,
-                // Larger leaves make fewer of them. A tree can not be smaller than its root.
+                // A tree can not be smaller than its root.
                 Err(TooLarge) if growth.min_samples_leaf < data.x.nrows() => {
                     growth.min_samples_leaf *= 2;
+                    adjusted = vec![("min_samples_leaf", growth.min_samples_leaf.to_string())];
                     notes = vec![format!(
                         "`min_samples_leaf` is {} instead of {}: the trees would be too large to be saved; write it, or \
                          fewer `n_estimators`",
@@ -235,7 +246,49 @@ impl Estimator for Params {
         };
         Ok(Fitted {
             core: Core::Forest(forest),
+            adjusted,
             notes,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::{Array1, Array2};
+
+    fn params(min_samples_leaf: u64) -> Params {
+        Params {
+            n_estimators: 10,
+            max_depth: None,
+            min_samples_split: 2,
+            min_samples_leaf,
+            max_features: MaxFeatures::Auto,
+            bootstrap: true,
+        }
+    }
+
+    fn fit(min_samples_leaf: u64, max_numbers: usize) -> Result<Fitted, FitError> {
+        let x = Array2::from_shape_fn((64, 2), |(i, j)| ((i * 37 + j * 101) % 64) as f64);
+        let y = Target::Numbers(Array1::from_iter(x.column(0).iter().map(|v| v * v)));
+        params(min_samples_leaf).fit_within(&Dataset { x, y }, 3, max_numbers)
+    }
+
+    #[test]
+    fn leaves_grow_until_the_trees_can_be_saved_and_the_model_says_so() {
+        let whole = fit(1, MAX_NUMBERS).unwrap();
+        assert_eq!((whole.adjusted, whole.notes), (vec![], vec![]));
+        let small = fit(1, 1000).unwrap();
+        assert_eq!(small.adjusted, [("min_samples_leaf", "4".to_owned())]);
+        insta::assert_snapshot!(small.notes.join("\n"), @"`min_samples_leaf` is 4 instead of 1: the trees would be too large to be saved; write it, or fewer `n_estimators`");
+        // What it says is what was done.
+        assert_eq!(small.core, fit(4, MAX_NUMBERS).unwrap().core);
+    }
+
+    #[test]
+    fn trees_that_are_all_root_can_not_be_smaller() {
+        insta::assert_snapshot!(fit(1, 39).unwrap_err(), @"the trees are too large to be saved; lower `n_estimators`");
+        // A root has three numbers and its value.
+        assert_eq!(fit(1, 40).unwrap().adjusted, [("min_samples_leaf", "64".to_owned())]);
     }
 }

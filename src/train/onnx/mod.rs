@@ -5,7 +5,7 @@
 //! `label`, N texts, and `probabilities`, N × classes. All in double precision, but for what leaves a tree ensemble,
 //! which the operator defines as single; its values are therefore scaled to −1 to 1 first.
 //!
-//! Operators: default domain version 17, `ai.onnx.ml` version 3. Oracle: `fixtures/oracles/onnx_check.py`.
+//! Operators: default domain version 17, `ai.onnx.ml` version 3. Oracle: `fixtures/onnx/check.py`.
 
 mod proto;
 #[cfg(test)]
