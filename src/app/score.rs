@@ -95,20 +95,33 @@ fn score(root: &Path, input: &str, model: &Model) -> Result<Scored, Failure> {
             Err(refuse(&bad_cells, &frame).into())
         }
     };
-    let frame = read(&types)?;
-    let predictions = match model.predict(&frame, None) {
-        Ok(predictions) => predictions,
-        Err(error) => {
-            // A text among numbers makes a column of texts: reading it as numbers finds the cells at fault.
-            if let PredictError::TypeChanged { column, .. } = &error {
-                types.insert(column.clone(), ColumnType::Float);
-                read(&types)?;
-            }
-            let problem = Diagnostic::error("not-scorable", pipeline::chain(&error)).file(input);
-            return Err(Diagnostics::from(problem).into());
+    // A text among numbers makes a column of texts, and so do numbers such as `007`. Reading the column as what the model
+    // was trained on settles it, or finds the cells at fault. No column is read again twice.
+    loop {
+        let frame = read(&types)?;
+        let error = match model.predict(&frame, None) {
+            Ok(predictions) => return Ok(Scored { predictions }),
+            Err(error) => error,
+        };
+        if let PredictError::TypeChanged { column, .. } = &error
+            && !types.contains_key(column)
+        {
+            let kind = number_kind(&frame, column);
+            types.insert(column.clone(), kind);
+            continue;
         }
-    };
-    Ok(Scored { predictions })
+        let problem = Diagnostic::error("not-scorable", pipeline::chain(&error)).file(input);
+        return Err(Diagnostics::from(problem).into());
+    }
+}
+
+/// What a column of texts is meant to hold when the model wants numbers: booleans if any cell is one.
+fn number_kind(frame: &Frame, column: &str) -> ColumnType {
+    let boolean = |text: &str| text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false");
+    let any = frame
+        .column(column)
+        .is_some_and(|column| (0..frame.n_rows()).any(|row| column.label(row).is_some_and(|label| boolean(&label))));
+    if any { ColumnType::Boolean } else { ColumnType::Float }
 }
 
 /// Cells that are not of the type that the model was trained on.

@@ -26,4 +26,4 @@ pub use read::{BadCell, DataError, Loaded, read, read_source};
 pub use roles::{Role, roles};
 pub use settings::{Bound, ColumnRule, Contract, Settings, Size, Split, SplitKind};
 pub use split::{Partition, default_split, split};
-pub use task::{check_task, infer_task, rows_with_target};
+pub use task::{check_task, infer_task, rows_with_target, short};

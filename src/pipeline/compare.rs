@@ -245,9 +245,10 @@ fn baseline(ground: &Ground<'_>) -> (&'static str, Result<Predictions, TargetErr
     let Prepared {
         frame, partition, task, ..
     } = ground.prepared;
+    // It knows the classes that the challenger knows, those of the training rows.
     let (name, known) = match ground.challenger {
-        Predictions::Numbers(_) => ("training mean", None),
-        Predictions::Classes { labels, .. } => ("class frequencies", Some(labels.as_slice())),
+        Predictions::Numbers(_) => ("the training mean", None),
+        Predictions::Classes { labels, .. } => ("the class frequencies", Some(labels.as_slice())),
     };
     let train = train::truth(frame, &partition.train, &ground.project.data.target, *task, known);
     (name, train.map(|train| evaluate::baseline(&train, ground.truth.len())))

@@ -1,6 +1,6 @@
 //! The steps that compute: data, training, evaluation. Synchronous; they run beside the event loop.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use crate::base::{Diagnostic, Diagnostics, Digest, Task};
@@ -83,6 +83,11 @@ pub fn prepare(root: &Path, project: &Project) -> Result<Prepared, DataError> {
         defaults.push(("data.split".to_owned(), partition.description.clone()));
     }
     warnings.extend(partition.warnings.clone());
+    if task != Task::Regression
+        && let Some(problem) = unseen_classes(&frame, &partition, &settings.target)
+    {
+        warnings.push(problem.at(split.span));
+    }
 
     let named = |role: Role| frame.columns().iter().zip(&roles).filter(move |(_, of)| **of == role);
     let features: Vec<String> = named(Role::Feature).map(|(column, _)| column.name.clone()).collect();
@@ -127,6 +132,23 @@ pub fn prepare(root: &Path, project: &Project) -> Result<Prepared, DataError> {
         files,
         defaults,
     })
+}
+
+/// A warning when held-out rows have classes that a model can not know.
+fn unseen_classes(frame: &Frame, partition: &Partition, target: &str) -> Option<Diagnostic> {
+    let column = frame.column(target)?;
+    let known: HashSet<_> = partition.train.iter().filter_map(|&row| column.label(row)).collect();
+    let unseen: Vec<_> = partition.test.iter().filter_map(|&row| column.label(row)).collect();
+    let unseen: Vec<_> = unseen.into_iter().filter(|label| !known.contains(label)).collect();
+    let first = data::short(unseen.first()?);
+    let message = format!(
+        "{} of {} held-out rows have classes of `{target}` that no training row has, such as `{first}`: they can only be \
+         predicted wrong",
+        unseen.len(),
+        partition.test.len()
+    );
+    let help = format!("write `data.split: {{stratify: {target}}}`, or merge the rare classes");
+    Some(Diagnostic::warning("unseen-class", message).help(help))
 }
 
 fn violation(found: data::Violation) -> Violation {

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::base::Diagnostic;
+use crate::base::{Diagnostic, Task};
 use crate::config::Project;
-use crate::data::DataError;
+use crate::data::{self, DataError};
 use crate::evaluate::MetricKind;
 use crate::facts::{Outcome, Step};
 use crate::gates::{self, GateResult, GateStatus};
 use crate::sys::Stopwatch;
-use crate::train::{FitError, Model};
+use crate::train::{FitError, Model, estimators_for};
 
 use super::draft::{Draft, beside, chain, default};
 use super::learn::{self, Evaluated, Learned, Prepared};
@@ -155,10 +155,8 @@ pub async fn learn_model(draft: &mut Draft, project: &Arc<Project>, services: &S
         Ok(Err(error)) => {
             let detail = chain(&error);
             draft.facts.reason = format!("training failed: {detail}");
-            if matches!(error, FitError::WrongTask { .. }) {
-                draft
-                    .problems
-                    .push(Diagnostic::error("wrong-estimator", detail.clone()).at(project.train.span));
+            if let Some(problem) = unfit(&error, project, &ready.prepared) {
+                draft.problems.push(problem);
             }
             draft.step(services, "train", Outcome::Failed, Some(detail), watch.elapsed_ms());
             return None;
@@ -179,6 +177,26 @@ pub async fn learn_model(draft: &mut Draft, project: &Arc<Project>, services: &S
     let seen = Seen::of(&ready.prepared.frame, &model, &ready.prepared.partition.train);
     let made = (Arc::new(model), bytes, seen);
     evaluate(draft, project, services, ready, made).await
+}
+
+/// What the repository can do about an error of fitting, and where. `None`: it can not know.
+fn unfit(error: &FitError, project: &Project, prepared: &Prepared) -> Option<Diagnostic> {
+    let problem = |code, span| Some(Diagnostic::error(code, chain(error)).at(span));
+    match error {
+        FitError::WrongTask { task, .. } => {
+            let mut help = format!("for {} there is: {}", task.name(), estimators_for(*task).join(", "));
+            // Numbers that look like classes may be quantities.
+            let quantity = data::check_task(&prepared.frame, &project.data.target, Task::Regression).is_ok();
+            if project.data.task.is_none() && *task != Task::Regression && quantity {
+                help.push_str("; or say that the target is a quantity: `data.task: regression`");
+            }
+            problem("wrong-estimator", project.train.span).map(|problem| problem.help(help))
+        }
+        FitError::Target(_) => problem("unusable-target", project.data.target_span),
+        FitError::Data(_) => problem("unusable-data", project.data.source_span),
+        FitError::Size(_) => problem("too-large", project.train.span),
+        FitError::NotConverged { .. } => None,
+    }
 }
 
 /// Scores a model on the held-out rows. `None`: it can not be scored, and the draft says why.

@@ -32,8 +32,15 @@ pub enum Target {
 pub enum FitError {
     #[error("`{estimator}` can not do {}", task.name())]
     WrongTask { estimator: &'static str, task: Task },
+    /// What is wrong with the target.
+    #[error("{0}")]
+    Target(String),
+    /// What is wrong with the features or the rows.
     #[error("{0}")]
     Data(String),
+    /// What this estimator can not do with so much data.
+    #[error("{0}")]
+    Size(String),
     #[error("`{estimator}` did not converge: {why}")]
     NotConverged { estimator: &'static str, why: String },
 }
@@ -70,6 +77,12 @@ pub trait Estimator: Debug + Send + Sync {
     /// The same data and seed give the same bytes. The core has one output for a regression and for two classes
     /// (the second one's), and one output a class for more.
     fn fit(&self, data: &Dataset, seed: u64) -> Result<Fitted, FitError>;
+}
+
+/// The estimators that can do a task, by name.
+pub fn estimators_for(task: Task) -> Vec<&'static str> {
+    let can = |kind: &&Kind<dyn Estimator>| (kind.build)(None).is_ok_and(|built| built.tasks().contains(&task));
+    ESTIMATORS.iter().filter(can).map(|kind| kind.name).collect()
 }
 
 /// Every built-in estimator.

@@ -18,7 +18,7 @@ mod contract;
 #[cfg(test)]
 mod samples;
 
-pub use estimator::{ESTIMATORS, Estimator, FitError};
+pub use estimator::{ESTIMATORS, Estimator, FitError, estimators_for};
 pub use model::{Model, SCHEMA as MODEL_SCHEMA, can_do, fit};
 pub use preprocess::PredictError;
 pub use target::{TargetError, truth};

@@ -88,21 +88,20 @@ pub fn fit(
     seed: u64,
 ) -> Result<Trained, FitError> {
     can_do(estimator, task)?;
-    let data_error = |why: String| FitError::Data(why);
     if rows.is_empty() {
-        return Err(data_error("there are no rows to train on".to_owned()));
+        return Err(FitError::Data("there are no rows to train on".to_owned()));
     }
     if features.iter().any(|feature| feature == target) {
-        return Err(data_error(format!("the target `{target}` can not be a feature")));
+        return Err(FitError::Target(format!("the target `{target}` can not be a feature")));
     }
-    let truth = truth(frame, rows, target, task, None).map_err(|error| data_error(error.to_string()))?;
+    let truth = truth(frame, rows, target, task, None).map_err(|error| FitError::Target(error.to_string()))?;
     let (y, labels) = match truth {
         Truth::Numbers(values) => {
             if let Some(value) = values
                 .iter()
                 .find(|value| value.is_nan() || value.abs() > MAX_MAGNITUDE)
             {
-                return Err(data_error(format!(
+                return Err(FitError::Target(format!(
                     "the target `{target}` holds {value:e}, and values beyond {MAX_MAGNITUDE:e} can not be used"
                 )));
             }
@@ -119,7 +118,7 @@ pub fn fit(
                 _ => None,
             };
             if let Some(problem) = problem {
-                return Err(data_error(problem));
+                return Err(FitError::Target(problem));
             }
             (Target::Classes { codes, n_classes }, labels)
         }
@@ -127,7 +126,7 @@ pub fn fit(
     let (preprocessing, mut notes) = Preprocessing::fit(frame, rows, features, estimator.scaling())?;
     let x = preprocessing
         .transform(frame, rows)
-        .map_err(|error| data_error(error.to_string()))?;
+        .map_err(|error| FitError::Data(error.to_string()))?;
     let n_features_out = x.ncols();
     let Fitted {
         core,

@@ -3,6 +3,8 @@
 //! Every case is a repository whose data carry the split, and whose estimator has the parameters of the reference and
 //! our defaults for the rest: what users get agrees, not what a tight tolerance would give.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 use crate::support::{Repository, root};
@@ -28,7 +30,7 @@ fn with_parts(csv: &str, reference: &Value) -> String {
     let mut out = format!("{},part\n", lines.next().unwrap());
     for (row, line) in (0_u64..).zip(lines) {
         let part = if holdout.contains(&row) { "holdout" } else { "train" };
-        out.push_str(&format!("{line},{part}\n"));
+        writeln!(out, "{line},{part}").unwrap();
     }
     out
 }

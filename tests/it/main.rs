@@ -8,6 +8,7 @@
 mod agreement;
 mod architecture;
 mod documents;
+mod edges;
 mod lifecycle;
 mod processes;
 mod refusals;

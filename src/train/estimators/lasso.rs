@@ -19,7 +19,7 @@ pub const KIND: Kind<dyn Estimator> = Kind {
 /// |---|---|---|---|
 /// | `alpha` | 1 | strength of the penalty | 0 to 1e12 |
 /// | `max_iter` | 10,000 | rounds before giving up | 1 to 1,000,000 |
-/// | `tol` | 1e-10 | duality gap, as a share of the squared target; scikit-learn's 1e-4 saves a millisecond and costs the fifth digit | 1e-15 to 1 |
+/// | `tol` | 1e-10 | duality gap, as a share of the squared target | 1e-15 to 1 |
 #[derive(Debug, Clone, PartialEq)]
 struct Params {
     descent: Descent,

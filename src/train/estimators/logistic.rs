@@ -103,7 +103,7 @@ impl Estimator for Params {
             });
         };
         if codes.len().saturating_mul(*n_classes) > MAX_SCORES {
-            return Err(FitError::Data(format!(
+            return Err(FitError::Size(format!(
                 "{} rows of {n_classes} classes are more than `logistic` can hold; use `random_forest`, or fewer classes",
                 codes.len()
             )));

@@ -238,7 +238,7 @@ impl Params {
                     )];
                 }
                 Err(TooLarge) => {
-                    return Err(FitError::Data(
+                    return Err(FitError::Size(
                         "the trees are too large to be saved; lower `n_estimators`".to_owned(),
                     ));
                 }
@@ -288,7 +288,7 @@ mod tests {
     #[test]
     fn trees_that_are_all_root_can_not_be_smaller() {
         insta::assert_snapshot!(fit(1, 39).unwrap_err(), @"the trees are too large to be saved; lower `n_estimators`");
-        // A root has three numbers and its value.
-        assert_eq!(fit(1, 40).unwrap().adjusted, [("min_samples_leaf", "64".to_owned())]);
+        // A root has three numbers and its value, and a bootstrap sample of 64 rows some 40 different ones.
+        assert_eq!(fit(1, 40).unwrap().adjusted, [("min_samples_leaf", "32".to_owned())]);
     }
 }
