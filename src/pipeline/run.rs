@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::base::{Diagnostic, Diagnostics};
+use crate::base::Diagnostics;
 use crate::config::Project;
 use crate::facts::{Facts, Outcome, RegistryFacts};
 use crate::gates::GateStatus;
@@ -74,7 +74,7 @@ pub async fn check(project: &Arc<Project>, services: &Services, options: &Option
     {
         draft
             .problems
-            .push(Diagnostic::error("wrong-estimator", error.to_string()).at(project.train.span));
+            .extend(steps::unfit(&error, project, &ready.prepared).into_iter().collect());
     }
     judge_data_gate(&mut draft);
     let failed = draft

@@ -180,7 +180,7 @@ pub async fn learn_model(draft: &mut Draft, project: &Arc<Project>, services: &S
 }
 
 /// What the repository can do about an error of fitting, and where. `None`: it can not know.
-fn unfit(error: &FitError, project: &Project, prepared: &Prepared) -> Option<Diagnostic> {
+pub fn unfit(error: &FitError, project: &Project, prepared: &Prepared) -> Option<Diagnostic> {
     let problem = |code, span| Some(Diagnostic::error(code, chain(error)).at(span));
     match error {
         FitError::WrongTask { task, .. } => {
