@@ -69,7 +69,7 @@ impl Failure {
             | Self::Name(_)
             | Self::Unusable(_)
             | Self::Registry(RegistryError::NotFound { .. })
-            | Self::Store(StoreError::NoRun) => UNUSABLE,
+            | Self::Store(StoreError::NoRun | StoreError::Elsewhere { .. }) => UNUSABLE,
             Self::Panic(_) => OUR_BUG,
             Self::File(_) | Self::Registry(_) | Self::Store(_) | Self::Output { .. } | Self::Start { .. } => UNKNOWN,
         }
@@ -84,6 +84,7 @@ impl Failure {
             ),
             Self::Registry(RegistryError::NotFound { .. }) => Some("`mlops status` shows the versions that are there"),
             Self::Registry(RegistryError::Conflict { .. }) => Some("look with `mlops status` and try again"),
+            Self::Store(StoreError::Elsewhere { .. }) => Some("move it away, and commit nothing of `.mlops`"),
             Self::Store(StoreError::NoRun) => Some("`mlops run` makes one"),
             Self::Store(StoreError::Facts { source, .. }) => Some(source.hint()),
             Self::Panic(_) => Some("this is a bug of ours: please report it with this text"),

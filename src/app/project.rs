@@ -8,7 +8,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::base::Diagnostics;
 use crate::cli::Invocation;
 use crate::config::{self, Project};
-use crate::pipeline::{Event, Services};
+use crate::pipeline::{self, Event, Services};
 use crate::track::Local;
 use crate::{exec, sys};
 
@@ -36,6 +36,7 @@ pub fn open(invocation: &Invocation) -> Result<Opened, Failure> {
     if !root.is_dir() {
         return Err(Failure::Unusable(format!("`{}` is not a directory", root.display())));
     }
+    pipeline::check_state(&root)?;
     let file = match &common.config {
         Some(file) if root.join(file).is_file() => file.clone(),
         Some(file) => {

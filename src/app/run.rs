@@ -197,7 +197,10 @@ pub fn report(invocation: &Invocation, run: Option<&Path>, rendering: Rendering)
     let root = invocation.cli.common.directory.clone().unwrap_or_else(|| ".".into());
     let directory = match run {
         Some(directory) => root.join(directory),
-        None => pipeline::latest(&root)?,
+        None => {
+            pipeline::check_state(&root)?;
+            pipeline::latest(&root)?
+        }
     };
     let facts = pipeline::load_facts(&directory)?;
     let before = previous(&root, &facts);

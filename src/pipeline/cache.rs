@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::Digest;
 use crate::sys::{self, FileKind};
 
-use super::store::{CACHE, STATE, own_directory};
+use super::store::{CACHE, STATE, StoreError, own_directory};
 
 const LIMIT: u64 = 1024 * 1024 * 1024;
 
@@ -43,9 +43,12 @@ pub fn find(root: &Path, key: Digest) -> Option<(Record, Vec<u8>)> {
 }
 
 /// Keeps a model; the record comes last, so that a half-written entry is never found.
-pub fn keep(root: &Path, key: Digest, record: &Record, model: &[u8]) -> Result<(), sys::FileError> {
+pub fn keep(root: &Path, key: Digest, record: &Record, model: &[u8]) -> Result<(), StoreError> {
     own_directory(root)?;
     let directory = place(root, key);
+    if sys::kind(&directory)?.is_some_and(|kind| kind != sys::FileKind::Directory) {
+        return Err(sys::FileError::NotAFile { path: directory }.into());
+    }
     sys::create_dir(&directory)?;
     sys::write_atomic(&directory.join("model.json"), model)?;
     let text = serde_json::to_vec_pretty(record).expect("a record has text keys and finite numbers only");

@@ -28,7 +28,9 @@ pub use bundle::{csv_field, judged_again, load_model};
 pub use draft::{beside, chain};
 pub use publish::{digest as bundle_digest, publish_run};
 pub use run::{Finished, Options, check, compare_versions, run};
-pub use store::{RunFiles, StoreError, directory as run_directory, latest, load, load_facts, run_named, save};
+pub use store::{
+    RunFiles, StoreError, check_state, directory as run_directory, latest, load, load_facts, run_named, save,
+};
 
 /// What a run acts with. Everything that differs between a laptop and a runner is in here.
 pub struct Services {

@@ -26,12 +26,34 @@ pub enum StoreError {
     File(#[from] FileError),
     #[error("there is no finished run here yet")]
     NoRun,
+    /// A repository can carry a link, and what is written or forgotten here must not be somewhere else.
+    #[error("`{}` is a link or a file, and what runs leave needs a directory of its own", path.display())]
+    Elsewhere { path: PathBuf },
     #[error("the run `{run}` can not be read")]
     Facts {
         run: String,
         #[source]
         source: FactsError,
     },
+}
+
+/// Makes sure that nothing below [`STATE`] leads somewhere else, before anything is read from it or written to it.
+pub fn check_state(root: &Path) -> Result<(), StoreError> {
+    let state = root.join(STATE);
+    for path in [
+        state.clone(),
+        state.join(RUNS),
+        state.join("cache"),
+        state.join("registry"),
+    ] {
+        match sys::kind(&path)? {
+            None | Some(FileKind::Directory) => {}
+            Some(FileKind::File | FileKind::Symlink | FileKind::Special) => {
+                return Err(StoreError::Elsewhere { path });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What is written for a finished run.
@@ -59,17 +81,9 @@ pub fn directory(root: &Path, facts: &Facts) -> PathBuf {
 }
 
 /// Our own directory, made if it is not there; what is kept in it is not for version control.
-///
-/// # Errors
-/// When it, or a directory of ours in it, is a link: what is written and removed there would be somebody else's.
-pub fn own_directory(root: &Path) -> Result<PathBuf, FileError> {
+pub fn own_directory(root: &Path) -> Result<PathBuf, StoreError> {
+    check_state(root)?;
     let state = root.join(STATE);
-    for path in [state.clone(), state.join(RUNS), state.join(CACHE)] {
-        match sys::kind(&path)? {
-            None | Some(FileKind::Directory) => {}
-            Some(FileKind::File | FileKind::Symlink | FileKind::Special) => return Err(FileError::NotAFile { path }),
-        }
-    }
     sys::create_dir(&state)?;
     let ignore = state.join(".gitignore");
     if sys::kind(&ignore)?.is_none() {
@@ -100,22 +114,46 @@ pub fn save(root: &Path, facts: &Facts, files: &RunFiles) -> Result<PathBuf, Sto
     Ok(directory)
 }
 
-/// Removes all but the newest runs; one that can not be removed stays.
+/// Removes all but the newest runs; one that can not be removed stays, and so does whatever is not a run.
 fn forget_old(root: &Path, latest: &str) {
+    // A command of the run may have put a link here in the meantime.
+    if check_state(root).is_err() {
+        return;
+    }
     let runs = root.join(STATE).join(RUNS);
     // Names begin with the moment, and a listing is sorted.
     let Ok(listed) = sys::list(&runs) else { return };
-    let surplus = listed.len().saturating_sub(KEPT);
-    for run in listed
+    let ours: Vec<PathBuf> = listed
         .into_iter()
-        .take(surplus)
-        .filter(|run| run.name != latest && run.kind == FileKind::Directory)
-        .filter(|run| runs.join(&run.name).join(FACTS).is_file())
-    {
-        if let Err(error) = sys::remove_dir(&runs.join(&run.name)) {
+        .filter(|run| run.kind == FileKind::Directory && run.name != latest)
+        .filter(|run| run.name.to_str().is_some_and(is_run))
+        .map(|run| runs.join(run.name))
+        .filter(|run| matches!(sys::kind(&run.join(FACTS)), Ok(Some(FileKind::File))) || is_half_written(run))
+        .collect();
+    let surplus = (ours.len() + 1).saturating_sub(KEPT);
+    for run in ours.into_iter().take(surplus) {
+        if let Err(error) = sys::remove_dir(&run) {
             tracing::debug!(%error, "could not remove an old run");
         }
     }
+}
+
+/// `20260102T030405Z-0123456789ab`, as [`directory`] names a run.
+fn is_run(name: &str) -> bool {
+    let Some((moment, digest)) = name.split_once('-') else {
+        return false;
+    };
+    let (date, time) = moment.split_once('T').unwrap_or_default();
+    let digits = |text: &str, n: usize| text.len() == n && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits(date, 8)
+        && time.strip_suffix('Z').is_some_and(|time| digits(time, 6))
+        && digest.len() == 12
+        && digest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// A run that was killed before its facts were written has nothing but its bundle and reports.
+fn is_half_written(run: &Path) -> bool {
+    matches!(sys::kind(&run.join(BUNDLE)), Ok(Some(FileKind::Directory)))
 }
 
 /// The directory of the last finished run.
@@ -162,4 +200,59 @@ pub fn load(directory: &Path) -> Result<(Facts, BTreeMap<String, Vec<u8>>), Stor
         }
     }
     Ok((facts, bundle))
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests set the scene themselves")]
+mod tests {
+    use super::*;
+
+    fn names(dir: &Path) -> Vec<String> {
+        let listed = sys::list(dir).unwrap().into_iter();
+        listed.map(|entry| entry.name.into_string().unwrap()).collect()
+    }
+
+    /// A directory of 30 runs, and of 30 directories that are none.
+    fn scene(runs: &Path) {
+        for i in 0..30 {
+            std::fs::create_dir_all(runs.join(format!("202601{i:02}T000000Z-0123456789ab/{BUNDLE}"))).unwrap();
+            std::fs::create_dir_all(runs.join(format!("{i:02}-other"))).unwrap();
+            std::fs::create_dir_all(runs.join(format!("202601{i:02}T000000Z-ffffffffffff"))).unwrap();
+        }
+    }
+
+    #[test]
+    fn only_old_runs_are_forgotten() {
+        let root = tempfile::tempdir().unwrap();
+        let runs = root.path().join(STATE).join(RUNS);
+        scene(&runs);
+        forget_old(root.path(), "20260129T000000Z-0123456789ab");
+        let left = names(&runs);
+        let n_runs = left.iter().filter(|name| name.ends_with("-0123456789ab")).count();
+        assert_eq!(n_runs, KEPT);
+        assert!(
+            left.contains(&"20260110T000000Z-0123456789ab".to_owned()),
+            "the newest stay"
+        );
+        assert_eq!(left.len(), KEPT + 60, "what is not a run stays: {left:?}");
+    }
+
+    #[test]
+    fn nothing_is_forgotten_behind_a_link() {
+        for link in [STATE, ".mlops/runs"] {
+            let (root, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+            let target = if link == STATE {
+                elsewhere.path().join(RUNS)
+            } else {
+                elsewhere.path().to_owned()
+            };
+            scene(&target);
+            let link = root.path().join(link);
+            std::fs::create_dir_all(link.parent().unwrap()).unwrap();
+            std::os::unix::fs::symlink(elsewhere.path(), &link).unwrap();
+            forget_old(root.path(), "20260129T000000Z-0123456789ab");
+            assert_eq!(names(&target).len(), 90);
+            assert!(matches!(check_state(root.path()), Err(StoreError::Elsewhere { .. })));
+        }
+    }
 }

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::base::Digest;
-use crate::sys::{self, FileError};
+use crate::sys;
 use crate::track::ModelVersion;
 
-use super::store;
+use super::store::{StoreError, own_directory};
 
 /// One line a challenger: the digests of the test rows and of the model.
 const FILE: &str = "judged";
@@ -15,8 +15,8 @@ const LIMIT: u64 = 8 * 1024 * 1024;
 
 /// Counts this challenger in, and says how many different ones these test rows have judged: versions of the registry, and
 /// those that were tried here and never published.
-pub fn count(root: &Path, versions: &[ModelVersion], test: Digest, model: Digest) -> Result<u64, FileError> {
-    let directory = store::own_directory(root)?;
+pub fn count(root: &Path, versions: &[ModelVersion], test: Digest, model: Digest) -> Result<u64, StoreError> {
+    let directory = own_directory(root)?;
     let path = directory.join(FILE);
     let known = sys::read_text(&path, LIMIT).unwrap_or_default();
     let (test, model) = (test.to_string(), model.to_string());

@@ -157,15 +157,59 @@ fn a_program_reads_why_a_run_could_not_begin() {
 }
 
 #[test]
-fn state_behind_a_link_is_left_alone() {
-    let repository = Repository::example("iris");
-    let elsewhere = tempfile::tempdir().unwrap();
-    for number in 0..30 {
-        std::fs::create_dir_all(elsewhere.path().join(format!("{number:02}"))).unwrap();
+fn a_repository_that_links_its_state_elsewhere_is_refused_and_nothing_there_changes() {
+    for (link, inside) in [
+        (".mlops", "runs"),
+        (".mlops/runs", ""),
+        (".mlops/cache", ""),
+        (".mlops/registry", ""),
+    ] {
+        let repository = Repository::example("iris");
+        let elsewhere = tempfile::tempdir().unwrap();
+        let target = elsewhere.path().join(inside);
+        for i in 0..30 {
+            std::fs::create_dir_all(target.join(format!("{i:02}/kept"))).unwrap();
+        }
+        let place = repository.path().join(link);
+        std::fs::create_dir_all(place.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(elsewhere.path(), &place).unwrap();
+        for command in [&["run"][..], &["status"], &["publish"]] {
+            let ran = repository.run(command);
+            assert_eq!(ran.code, 2, "{link}: {}", ran.stderr);
+            assert!(
+                ran.stderr.contains(link) && ran.stderr.contains("= help:"),
+                "{}",
+                ran.stderr
+            );
+        }
+        assert_eq!(std::fs::read_dir(&target).unwrap().count(), 30, "{link}");
+        let top = if inside.is_empty() { 30 } else { 1 };
+        assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), top, "{link}");
     }
-    std::fs::create_dir(repository.path().join(".mlops")).unwrap();
-    std::os::unix::fs::symlink(elsewhere.path(), repository.path().join(".mlops/runs")).unwrap();
-    let ran = repository.run(&["run"]);
-    assert_ne!(ran.code, 0, "{}", ran.stdout);
-    assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 30);
+}
+
+#[test]
+fn a_source_that_no_file_can_be_called_is_the_configurations_fault() {
+    let config = format!(
+        "model: m\ndata: {{source: data/{}.csv, target: species}}\ntrain: {{estimator: logistic}}\n",
+        "x".repeat(300)
+    );
+    let repository = Repository::example("iris");
+    repository.write("mlops.yaml", &config);
+    for command in ["run", "check"] {
+        let ran = repository.run(&[command]);
+        assert_eq!(ran.code, 2, "{}", ran.stderr);
+        assert!(ran.stderr.contains("--> mlops.yaml:2:"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_registry_that_can_not_be_read_is_the_reason() {
+    let repository = Repository::example("iris");
+    assert_eq!(repository.run(&["run"]).code, 0);
+    repository.write(".mlops/registry/ledger/00000002.json", "{");
+    let ran = repository.run(&["run", "--quiet"]);
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    assert!(ran.stdout.contains("compare could not find out"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("ledger/00000002.json"), "{}", ran.stdout);
 }
