@@ -116,6 +116,9 @@ fn name(facts: &Facts) -> Result<ModelName, RegistryError> {
 }
 
 /// Moves an alias to a version from wherever it is now; says nothing when it is there already.
+///
+/// Whoever publishes a later version in the same moment was later: then the alias stays there. A promotion that was
+/// overtaken is a conflict, since what it was decided on is not there any more.
 async fn point(
     services: &Services,
     model: &ModelName,
@@ -125,16 +128,144 @@ async fn point(
     because: &str,
 ) -> Result<(), RegistryError> {
     let registry = services.registry.as_ref();
-    let from = registry.aliases(model).await?.get(alias).copied();
-    if from == Some(version.number) {
-        return Ok(());
+    let mut from = registry.aliases(model).await?.get(alias).copied();
+    loop {
+        if from == Some(version.number) {
+            return Ok(());
+        }
+        let step = AliasMove {
+            alias: alias.clone(),
+            from,
+            to: Some(version.number),
+            kind,
+            because: because.to_owned(),
+        };
+        // Each conflict means that somebody else moved it, so this ends.
+        match registry.move_alias(model, step, &services.actor, services.now).await {
+            Err(RegistryError::Conflict { found, .. }) if kind == MoveKind::Publication => {
+                if found > Some(version.number) {
+                    return Ok(());
+                }
+                from = found;
+            }
+            done => return done,
+        }
     }
-    let step = AliasMove {
-        alias: alias.clone(),
-        from,
-        to: Some(version.number),
-        kind,
-        because: because.to_owned(),
-    };
-    registry.move_alias(model, step, &services.actor, services.now).await
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use tokio::sync::Mutex;
+
+    use super::*;
+    use crate::base::{Timestamp, VersionNumber};
+    use crate::track::{LedgerEntry, Local, ModelRegistry, VersionRef};
+
+    /// A registry whose aliases somebody else moves just before we do, once.
+    struct Busy {
+        inner: Local,
+        theirs: Mutex<Option<AliasMove>>,
+    }
+
+    #[async_trait]
+    impl ModelRegistry for Busy {
+        async fn publish(&self, model: &ModelName, new: NewVersion) -> Result<Publication, RegistryError> {
+            self.inner.publish(model, new).await
+        }
+        async fn judge(
+            &self,
+            model: &ModelName,
+            judgement: Judgement,
+            actor: &str,
+            at: Timestamp,
+        ) -> Result<(), RegistryError> {
+            self.inner.judge(model, judgement, actor, at).await
+        }
+        async fn get(&self, model: &ModelName, which: &VersionRef) -> Result<ModelVersion, RegistryError> {
+            self.inner.get(model, which).await
+        }
+        async fn versions(&self, model: &ModelName) -> Result<Vec<ModelVersion>, RegistryError> {
+            self.inner.versions(model).await
+        }
+        async fn aliases(&self, model: &ModelName) -> Result<BTreeMap<Alias, VersionNumber>, RegistryError> {
+            self.inner.aliases(model).await
+        }
+        async fn move_alias(
+            &self,
+            model: &ModelName,
+            step: AliasMove,
+            actor: &str,
+            at: Timestamp,
+        ) -> Result<(), RegistryError> {
+            if let Some(theirs) = self.theirs.lock().await.take() {
+                self.inner.move_alias(model, theirs, "grace", at).await?;
+            }
+            self.inner.move_alias(model, step, actor, at).await
+        }
+        async fn read(&self, version: &ModelVersion, file: &str) -> Result<Vec<u8>, RegistryError> {
+            self.inner.read(version, file).await
+        }
+        async fn ledger(&self, model: &ModelName) -> Result<Vec<LedgerEntry>, RegistryError> {
+            self.inner.ledger(model).await
+        }
+    }
+
+    /// Where `candidate` is when we move it to version 2 of three and somebody else moves it to `theirs` first.
+    async fn check(theirs: u32) -> Option<VersionNumber> {
+        let folder = tempfile::tempdir().unwrap();
+        let model: ModelName = "m".parse().unwrap();
+        let inner = Local::new(folder.path());
+        let mut versions = Vec::new();
+        for content in ["one", "two", "three"] {
+            let new = NewVersion {
+                files: BTreeMap::from([("model.json".to_owned(), content.into())]),
+                metadata: serde_json::Value::Null,
+                actor: "ada".to_owned(),
+                at: Timestamp(0),
+            };
+            versions.push(inner.publish(&model, new).await.unwrap().version);
+        }
+        let theirs = AliasMove {
+            alias: Alias::candidate(),
+            from: None,
+            to: Some(VersionNumber(theirs)),
+            kind: MoveKind::Publication,
+            because: "published".to_owned(),
+        };
+        let services = Services {
+            root: folder.path().to_owned(),
+            registry: Box::new(Busy {
+                inner,
+                theirs: Mutex::new(Some(theirs)),
+            }),
+            registry_place: String::new(),
+            child_env: BTreeMap::new(),
+            actor: "ada".to_owned(),
+            now: Timestamp(0),
+            events: tokio::sync::mpsc::unbounded_channel().0,
+        };
+        let candidate = Alias::candidate();
+        point(&services, &model, &candidate, &versions[1], MoveKind::Publication, "published")
+            .await
+            .unwrap();
+        services
+            .registry
+            .aliases(&model)
+            .await
+            .unwrap()
+            .get(&candidate)
+            .copied()
+    }
+
+    #[tokio::test]
+    async fn of_two_who_publish_at_once_the_later_version_keeps_the_alias() {
+        for (theirs, stays) in [(1, 2), (2, 2), (3, 3)] {
+            assert_eq!(
+                check(theirs).await,
+                Some(VersionNumber(stays)),
+                "they moved it to {theirs}"
+            );
+        }
+    }
 }
