@@ -17,7 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Command, Format, Invocation, SchemaTable, Terminal};
 use crate::promote::Warnings;
-use crate::{config, exec};
+use crate::{config, data, exec};
 
 pub use failure::Failure;
 
@@ -164,6 +164,11 @@ fn start_logging(invocation: &Invocation) {
     tracing::subscriber::set_global_default(subscriber).ok();
     // A panic is caught per step and becomes a fact; its place belongs in the log, not on the terminal.
     std::panic::set_hook(Box::new(|panic| {
-        tracing::error!(place = panic.location().map(ToString::to_string), "panicked: {panic}");
+        let place = panic.location().map(ToString::to_string);
+        if data::panics_are_caught() {
+            tracing::debug!(place, "a reader gave up: {panic}");
+        } else {
+            tracing::error!(place, "panicked: {panic}");
+        }
     }));
 }

@@ -22,7 +22,7 @@ pub use contract::{Violation, check_contract};
 pub use frame::{Cell, Column, ColumnType, Frame, MISSING, Values, number_label};
 pub use leaks::{Columns as LeakColumns, TARGET_COPY, leaks};
 pub use profile::{Profile, Summary, profile};
-pub use read::{BadCell, DataError, Loaded, read, read_source};
+pub use read::{BadCell, DataError, Loaded, panics_are_caught, read, read_source};
 pub use roles::{Role, roles};
 pub use settings::{Bound, ColumnRule, Contract, Settings, Size, Split, SplitKind};
 pub use split::{Partition, default_split, split};

@@ -113,12 +113,12 @@ pub fn judge(draft: &mut Draft, project: &Project, made: Option<&Made>) {
         .and_then(|(comparison, evaluation)| comparison.metrics.iter().find(|one| one.metric == evaluation.primary));
     let (verdict, reason, passed) = gates::overall(&facts.gates, primary);
     facts.verdict = verdict;
-    facts.reason = reason;
+    let stuck = facts.steps.iter().find(|step| step.outcome == Outcome::Error);
+    facts.reason = match stuck.and_then(|step| Some((&step.name, step.detail.as_ref()?))) {
+        Some((name, detail)) => format!("`{name}` could not find out: {detail}"),
+        None => reason,
+    };
     facts.passed = passed && !draft.could_not_find_out;
-    if let Some(step) = facts.steps.iter().find(|step| step.outcome == Outcome::Error) {
-        let why = step.detail.as_deref().unwrap_or("no reason given");
-        facts.reason = format!("step `{}` could not find out: {why}", step.name);
-    }
 }
 
 /// The gate of a configuration without any: the first metric, no worse than its usual margin.

@@ -42,6 +42,14 @@ impl FileError {
         self.io_kind() == Some(io::ErrorKind::NotFound)
     }
 
+    /// A name that no file can have, because it is too long or has a character that names can not have.
+    pub fn is_impossible_name(&self) -> bool {
+        matches!(
+            self.io_kind(),
+            Some(io::ErrorKind::InvalidFilename | io::ErrorKind::InvalidInput)
+        )
+    }
+
     pub fn is_exists(&self) -> bool {
         self.io_kind() == Some(io::ErrorKind::AlreadyExists)
     }

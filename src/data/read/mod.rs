@@ -29,6 +29,7 @@ use std::path::{Path, PathBuf};
 use crate::base::{Diagnostic, Diagnostics, Span};
 use crate::sys::{self, FileError};
 
+pub use self::parquet::panics_are_caught;
 use self::table::{Done, Stop, Table};
 use super::{ColumnType, Frame, Settings};
 
@@ -136,8 +137,12 @@ impl Place<'_> {
     /// A file that is not what a source may be is the repository's fault, anything else the world's.
     fn refuse(self, error: FileError) -> DataError {
         match error {
-            FileError::Io { .. } if !error.is_not_found() => DataError::File(error),
-            other => self.of(Diagnostic::error("unusable-file", other.to_string())),
+            FileError::Io { .. } if !error.is_not_found() && !error.is_impossible_name() => DataError::File(error),
+            other => {
+                // A name can be as long as a configuration.
+                let message: String = other.to_string().chars().take(300).collect();
+                self.of(Diagnostic::error("unusable-file", message))
+            }
         }
     }
 }

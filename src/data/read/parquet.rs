@@ -1,5 +1,6 @@
 //! Parquet by its column readers, without Arrow: flat columns of numbers, texts, booleans, dates and decimals.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -35,10 +36,21 @@ enum Meaning {
     Decimal(i32),
 }
 
+thread_local! {
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether a panic in this thread is a damaged file's doing and becomes a message: then it is no bug of ours.
+pub fn panics_are_caught() -> bool {
+    GUARDED.get()
+}
+
 /// Reads one file into the table.
 pub fn read(table: &mut Table<'_>, file: File) -> Result<(), Failure> {
     // The library is careful with damaged files, but not promised never to panic on a hostile one.
+    GUARDED.set(true);
     let result = catch_unwind(AssertUnwindSafe(|| read_guarded(table, file)));
+    GUARDED.set(false);
     match result {
         Ok(result) => result,
         Err(_) => Err(damaged(table, "it contradicts itself").into()),
