@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::base::Diagnostics;
+use crate::base::{Diagnostic, Diagnostics, Span};
 use crate::cli::Invocation;
 use crate::config::{self, Project};
 use crate::pipeline::{self, Event, Services};
@@ -59,7 +59,14 @@ pub fn open(invocation: &Invocation) -> Result<Opened, Failure> {
             .map_err(|error| Failure::Unusable(format!("the configuration can not be used: {error}")))?;
     }
     let name = file.display().to_string();
-    let bytes = sys::read(&root.join(&file), config::MAX_BYTES as u64 + 1)?;
+    let bytes = match sys::read(&root.join(&file), config::MAX_BYTES as u64) {
+        Err(sys::FileError::TooLarge { limit_bytes, .. }) => {
+            let message = format!("the configuration has more than {limit_bytes} bytes");
+            let problem = Diagnostic::error("too-large", message).help("move data out of the configuration");
+            return Err(Diagnostics::from(problem.at(Span::new(1, 1, 2)).file(&name)).into());
+        }
+        read => read?,
+    };
     let located = |mut problems: Diagnostics, text: &str| {
         problems.locate(&name, text);
         problems

@@ -196,7 +196,16 @@ fn terminal(invocation: &Invocation, facts: &Facts, before: Option<&Facts>) -> S
 pub fn report(invocation: &Invocation, run: Option<&Path>, rendering: Rendering) -> Result<u8, Failure> {
     let root = invocation.cli.common.directory.clone().unwrap_or_else(|| ".".into());
     let directory = match run {
-        Some(directory) => root.join(directory),
+        Some(directory) => {
+            let directory = root.join(directory);
+            if !directory.is_dir() {
+                return Err(Failure::Unusable(format!(
+                    "`{}` is not the directory of a run",
+                    directory.display()
+                )));
+            }
+            directory
+        }
         None => {
             pipeline::check_state(&root)?;
             pipeline::latest(&root)?

@@ -183,15 +183,21 @@ impl FromIterator<Diagnostic> for Diagnostics {
     }
 }
 
+/// Nobody mends more than this at once, and a hostile file has thousands.
+const MAX_SHOWN: usize = 100;
+
 impl fmt::Display for Diagnostics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, diagnostic) in self.0.iter().enumerate() {
+        for (index, diagnostic) in self.0.iter().take(MAX_SHOWN).enumerate() {
             if index > 0 {
                 f.write_str("\n\n")?;
             }
             write!(f, "{diagnostic}")?;
         }
-        Ok(())
+        match self.0.len().saturating_sub(MAX_SHOWN) {
+            0 => Ok(()),
+            n_more => write!(f, "\n\nand {n_more} more problems"),
+        }
     }
 }
 
@@ -255,5 +261,13 @@ mod tests {
     fn nearest_is_near() {
         assert_eq!(nearest("estimater", ["estimator", "params"]), Some("estimator"));
         assert_eq!(nearest("zzz", ["estimator", "params"]), None);
+    }
+
+    #[test]
+    fn thousands_of_problems_are_counted() {
+        let problems: Diagnostics = (0..5000).map(|_| Diagnostic::error("wrong", "this is wrong")).collect();
+        let shown = problems.to_string();
+        assert_eq!(shown.matches("error[wrong]").count(), MAX_SHOWN);
+        assert!(shown.ends_with("and 4900 more problems"), "{shown}");
     }
 }

@@ -42,12 +42,14 @@ impl FileError {
         self.io_kind() == Some(io::ErrorKind::NotFound)
     }
 
-    /// A name that no file can have, because it is too long or has a character that names can not have.
+    /// A name that leads to no file whatever is done: too long, with a character that names can not have, or a link that
+    /// leads to itself.
     pub fn is_impossible_name(&self) -> bool {
+        let Self::Io { source, .. } = self else { return false };
         matches!(
-            self.io_kind(),
-            Some(io::ErrorKind::InvalidFilename | io::ErrorKind::InvalidInput)
-        )
+            source.kind(),
+            io::ErrorKind::InvalidFilename | io::ErrorKind::InvalidInput
+        ) || source.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
     }
 
     pub fn is_exists(&self) -> bool {

@@ -213,3 +213,24 @@ fn a_registry_that_can_not_be_read_is_the_reason() {
     assert!(ran.stdout.contains("compare could not find out"), "{}", ran.stdout);
     assert!(ran.stdout.contains("ledger/00000002.json"), "{}", ran.stdout);
 }
+
+#[test]
+fn what_is_too_large_or_not_there_is_the_repositorys_fault() {
+    let repository = Repository::example("iris");
+    let ran = repository.run(&["report", "nowhere"]);
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    repository.write("mlops.yaml", &format!("model: {}\n", "x".repeat(300_000)));
+    let ran = repository.run(&["run"]);
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    assert!(ran.stderr.contains("--> mlops.yaml"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_link_that_leads_to_itself_is_no_data() {
+    let repository = Repository::example("iris");
+    std::fs::remove_file(repository.path().join("data/iris.csv")).unwrap();
+    std::os::unix::fs::symlink("iris.csv", repository.path().join("data/iris.csv")).unwrap();
+    let ran = repository.run(&["run"]);
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    assert!(ran.stderr.contains("--> mlops.yaml:3:"), "{}", ran.stderr);
+}

@@ -155,10 +155,12 @@ fn read_at(
 ) -> Result<Loaded, DataError> {
     let (paths, format) = find(root, pattern, place)?;
     let mut files = Vec::new();
+    let mut states = Vec::new();
     let mut total = 0_u64;
     for path in &paths {
-        let file = sys::open(path).map_err(|error| place.refuse(error))?;
-        let size = file.metadata().map_err(|error| io(path, error))?.len();
+        let state = state(path, place)?;
+        let size = state.0;
+        states.push(state);
         total = total.saturating_add(size);
         files.push((name(root, path), size));
     }
@@ -176,14 +178,16 @@ fn read_at(
         let again = std::mem::take(&mut done.again);
         let second = pass(&paths, &files, format, declared, Some(&again), place)?;
         if second.n_rows != done.n_rows || second.columns.len() != again.len() {
-            return Err(
-                place.of(Diagnostic::error("changed-file", "the data changed while it was read")
-                    .help("run again once nothing writes to it")),
-            );
+            return Err(changed(place));
         }
         let mut columns = second.columns.into_iter();
         for place in done.columns.iter_mut().filter(|column| column.is_none()) {
             *place = columns.next().flatten();
+        }
+    }
+    for (path, before) in paths.iter().zip(&states) {
+        if state(path, place)? != *before {
+            return Err(changed(place));
         }
     }
     let (frame, bad_cells, warnings) = done
@@ -195,6 +199,19 @@ fn read_at(
         files,
         warnings,
     })
+}
+
+/// The size of a file and when it was last written.
+fn state(path: &Path, place: Place<'_>) -> Result<(u64, Option<std::time::SystemTime>), DataError> {
+    let file = sys::open(path).map_err(|error| place.refuse(error))?;
+    let found = file.metadata().map_err(|error| io(path, error))?;
+    Ok((found.len(), found.modified().ok()))
+}
+
+/// What was read is half of one file and half of another.
+fn changed(place: Place<'_>) -> DataError {
+    let problem = Diagnostic::error("changed-file", "the data changed while it was read");
+    place.of(problem.help("run again once nothing writes to it"))
 }
 
 fn io(path: &Path, source: std::io::Error) -> DataError {
