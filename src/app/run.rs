@@ -195,21 +195,16 @@ fn terminal(invocation: &Invocation, facts: &Facts, before: Option<&Facts>) -> S
 /// A finished run, again.
 pub fn report(invocation: &Invocation, run: Option<&Path>, rendering: Rendering) -> Result<u8, Failure> {
     let root = invocation.cli.common.directory.clone().unwrap_or_else(|| ".".into());
-    let directory = match run {
-        Some(directory) => {
-            let directory = root.join(directory);
-            if !directory.is_dir() {
-                return Err(Failure::Unusable(format!(
-                    "`{}` is not the directory of a run",
-                    directory.display()
-                )));
-            }
-            directory
+    let directory = if let Some(directory) = run {
+        let directory = root.join(directory);
+        if !directory.is_dir() {
+            let message = format!("`{}` is not the directory of a run", directory.display());
+            return Err(Failure::Unusable(message));
         }
-        None => {
-            pipeline::check_state(&root)?;
-            pipeline::latest(&root)?
-        }
+        directory
+    } else {
+        pipeline::check_state(&root)?;
+        pipeline::latest(&root)?
     };
     let facts = pipeline::load_facts(&directory)?;
     let before = previous(&root, &facts);
