@@ -246,9 +246,16 @@ mod tests {
             events: tokio::sync::mpsc::unbounded_channel().0,
         };
         let candidate = Alias::candidate();
-        point(&services, &model, &candidate, &versions[1], MoveKind::Publication, "published")
-            .await
-            .unwrap();
+        point(
+            &services,
+            &model,
+            &candidate,
+            &versions[1],
+            MoveKind::Publication,
+            "published",
+        )
+        .await
+        .unwrap();
         services
             .registry
             .aliases(&model)
