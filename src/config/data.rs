@@ -135,6 +135,7 @@ fn split(node: &Node, target: Option<&str>, notes: &mut Notes) -> Option<Split> 
     let seed_node = fields.optional("seed");
     let stratify = fields.optional("stratify");
     let group = fields.optional("group");
+    let time = fields.optional("time");
     let by = fields.optional("by");
     let column = fields.optional("column");
     fields.finish(problems);
@@ -158,6 +159,7 @@ fn split(node: &Node, target: Option<&str>, notes: &mut Notes) -> Option<Split> 
     let column_name = column.and_then(|node| own(node, "column", problems));
     let stratify_name = stratify.and_then(|node| own(node, "stratify", problems));
     let group_name = group.and_then(|node| own(node, "group", problems));
+    let time_name = time.and_then(|node| own(node, "time", problems));
     let seed = match seed_node {
         Some(node) => node.integer_in("data.split.seed", 0..=MAX_SEED, problems),
         None => Some(SEED),
@@ -171,9 +173,18 @@ fn split(node: &Node, target: Option<&str>, notes: &mut Notes) -> Option<Split> 
     if let (Some(_), Some(group)) = (stratify, group) {
         problems.push(excluded(group, "group", "stratify"));
     }
+    let carried = by.is_none() && column.is_some();
+    if let Some(time) = time.filter(|_| !carried) {
+        problems.push(
+            Diagnostic::error("conflict", "`data.split.time` is for a split that the data carry")
+                .at(time.span)
+                .help("to hold out the last rows write `{by: time, column: month, test: 20%}`"),
+        );
+    }
     let other = if by.is_some() { "by" } else { "column" };
     if by.is_some() || column.is_some() {
-        for (key, node) in [("stratify", stratify), ("group", group)] {
+        // Beside a split that the data carry, `group` says what it must keep apart.
+        for (key, node) in [("stratify", stratify), ("group", group.filter(|_| !carried))] {
             if let Some(node) = node {
                 problems.push(excluded(node, key, other));
             }
@@ -197,7 +208,7 @@ fn split(node: &Node, target: Option<&str>, notes: &mut Notes) -> Option<Split> 
         );
     }
 
-    let kind = if by.is_none() && column.is_some() {
+    let kind = if carried {
         if test.is_none() {
             problems.push(
                 Diagnostic::error("missing-key", "`data.split.test` is missing")
@@ -206,9 +217,12 @@ fn split(node: &Node, target: Option<&str>, notes: &mut Notes) -> Option<Split> 
             );
         }
         let marker = test.and_then(|node| filled(node, "data.split.test", problems));
-        column_name
-            .zip(marker)
-            .map(|(column, test)| SplitKind::Column { column, test })
+        column_name.zip(marker).map(|(column, test)| SplitKind::Column {
+            column,
+            test,
+            group: group_name,
+            time: time_name,
+        })
     } else {
         let test = match test {
             Some(node) => size(node, "data.split.test", problems),

@@ -24,7 +24,14 @@ pub fn training_key(project: &Project) -> Value {
             json!({"by": "group", "column": column, "test": size(*test), "seed": split.seed})
         }
         SplitKind::Time { column, test } => json!({"by": "time", "column": column, "test": size(*test)}),
-        SplitKind::Column { column, test } => json!({"by": "column", "column": column, "test": test}),
+        SplitKind::Column {
+            column,
+            test,
+            group,
+            time,
+        } => {
+            json!({"by": "column", "column": column, "test": test, "group": group, "time": time})
+        }
     });
     let types: Map<String, Value> = data
         .declared_types()

@@ -40,7 +40,8 @@ impl<'a> Columns<'a> {
         let (group, time) = match kind {
             SplitKind::Group { column, .. } => (Some(column.as_str()), None),
             SplitKind::Time { column, .. } => (None, Some(column.as_str())),
-            SplitKind::Random { .. } | SplitKind::Stratified { .. } | SplitKind::Column { .. } => (None, None),
+            SplitKind::Column { group, time, .. } => (group.as_deref(), time.as_deref()),
+            SplitKind::Random { .. } | SplitKind::Stratified { .. } => (None, None),
         };
         Self {
             target,

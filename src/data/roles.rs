@@ -43,18 +43,30 @@ pub fn roles(frame: &Frame, settings: &Settings) -> Result<Vec<Role>, Diagnostic
             problems.push(Diagnostic::error("excluded-target", message).at(*span));
         }
     }
-    let split = settings.split.as_ref().and_then(|split| match &split.kind {
-        SplitKind::Group { column, .. } | SplitKind::Time { column, .. } | SplitKind::Column { column, .. } => {
-            Some(column.as_str())
+    let split: Vec<&str> = match settings.split.as_ref().map(|split| (&split.kind, split.span)) {
+        Some((SplitKind::Group { column, .. } | SplitKind::Time { column, .. }, _)) => vec![column],
+        Some((
+            SplitKind::Column {
+                column, group, time, ..
+            },
+            span,
+        )) => {
+            let kept: Vec<&str> = group.iter().chain(time).map(String::as_str).collect();
+            for name in &kept {
+                if let Err(problem) = frame.find(name) {
+                    problems.push(problem.at(span));
+                }
+            }
+            std::iter::once(column.as_str()).chain(kept).collect()
         }
-        SplitKind::Random { .. } | SplitKind::Stratified { .. } => None,
-    });
+        Some((SplitKind::Random { .. } | SplitKind::Stratified { .. }, _)) | None => Vec::new(),
+    };
     let role = |name: &str| {
         if name == settings.target {
             Role::Target
         } else if settings.exclude.iter().any(|(excluded, _)| excluded == name) {
             Role::Excluded
-        } else if split == Some(name) {
+        } else if split.contains(&name) {
             Role::Split
         } else {
             Role::Feature

@@ -59,10 +59,13 @@ pub enum SplitKind {
         column: String,
         test: Size,
     },
-    /// Rows where `column` is `test` are the test rows.
+    /// Rows where `column` is `test` are the test rows. The data say so, and these say what that must keep: no value of
+    /// `group` in both parts, no test row older than a training row by `time`.
     Column {
         column: String,
         test: String,
+        group: Option<String>,
+        time: Option<String>,
     },
 }
 

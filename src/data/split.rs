@@ -52,7 +52,7 @@ pub fn split(frame: &Frame, split: &Split) -> Result<Partition, Diagnostics> {
         SplitKind::Time { column, test } => frame
             .find(column)
             .and_then(|column| time(frame, column, wanted(*test, n)?)),
-        SplitKind::Column { column, test } => frame.find(column).and_then(|column| carried(column, test)),
+        SplitKind::Column { column, test, .. } => frame.find(column).and_then(|column| carried(column, test)),
     };
     let located = |problem: Diagnostic| {
         if problem.file.is_some() {
@@ -91,7 +91,7 @@ pub fn describe(split: &Split) -> String {
         SplitKind::Stratified { column, test } => format!("stratified by `{column}`, {} test, seed {seed}", size(test)),
         SplitKind::Group { column, test } => format!("whole groups of `{column}`, {} test, seed {seed}", size(test)),
         SplitKind::Time { column, test } => format!("by time of `{column}`, last {} test", size(test)),
-        SplitKind::Column { column, test } => format!("test where `{column}` is `{}`", short(test)),
+        SplitKind::Column { column, test, .. } => format!("test where `{column}` is `{}`", short(test)),
     }
 }
 
@@ -558,6 +558,8 @@ mod tests {
             let kind = SplitKind::Column {
                 column: column(name),
                 test: test.to_owned(),
+                group: None,
+                time: None,
             };
             split(&table, &with(kind, 0)).map(|parts| parts.test)
         };
@@ -577,10 +579,14 @@ mod tests {
             SplitKind::Column {
                 column: column("prat"),
                 test: column("holdout"),
+                group: None,
+                time: None,
             },
             SplitKind::Column {
                 column: column("part"),
                 test: column("test"),
+                group: None,
+                time: None,
             },
             SplitKind::Group {
                 column: column("part"),
@@ -602,6 +608,8 @@ mod tests {
             SplitKind::Column {
                 column: column("x"),
                 test: column("1"),
+                group: None,
+                time: None,
             },
         ];
         let shown: Vec<String> = kinds

@@ -181,7 +181,11 @@ fn sliceable(frame: &Frame, project: &Project) -> Result<(), Diagnostics> {
 
 /// A number for the group of every test row: rows of a group vary together, which intervals have to know.
 fn groups(frame: &Frame, partition: &Partition, kind: &SplitKind) -> Option<Vec<u32>> {
-    let SplitKind::Group { column, .. } = kind else {
+    let (SplitKind::Group { column, .. }
+    | SplitKind::Column {
+        group: Some(column), ..
+    }) = kind
+    else {
         return None;
     };
     let column = frame.column(column)?;

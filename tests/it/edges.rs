@@ -300,3 +300,28 @@ fn one_processor_gives_the_same_digest_as_all() {
     assert!(all["digest"].is_string());
     assert_eq!(one["digest"], all["digest"]);
 }
+
+#[test]
+fn a_split_that_the_data_carry_is_held_to_groups_and_time() {
+    let csv = table("a,who,day,part,y", 90, |i| {
+        format!(
+            "{},p{},2024-01-{:02},{},{}",
+            noise(i, 1),
+            i % 9,
+            i % 28 + 1,
+            part(i),
+            noise(i, 2)
+        )
+    });
+    let split = ", split: {column: part, test: holdout, group: who, time: day}";
+    let facts = trained(&repository(&csv, split, "ridge"));
+    let leaks = facts["data"]["leaks"].as_array().unwrap();
+    let codes: Vec<&str> = leaks.iter().map(|leak| leak["code"].as_str().unwrap()).collect();
+    // Every third row is held out, and so is every third group: only the order of time is broken.
+    assert_eq!(codes, ["time-order"], "{leaks:#?}");
+    let csv = csv.replace(",p0,", ",p1,");
+    let facts = trained(&repository(&csv, split, "ridge"));
+    let leaks = facts["data"]["leaks"].as_array().unwrap();
+    assert_eq!(leaks[0]["code"], "group-overlap", "{leaks:#?}");
+    assert_eq!(facts["training"]["n_features_in"], 1, "neither column is a feature");
+}
