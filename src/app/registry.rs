@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::json;
 use tokio::sync::mpsc::unbounded_channel;
 
-use crate::base::{Alias, VersionNumber};
+use crate::base::{Alias, VersionNumber, counted};
 use crate::cli::Invocation;
 use crate::pipeline;
 use crate::track::{LedgerEntry, LedgerEvent, ModelRegistry, ModelVersion, RegistryError, VersionRef};
@@ -171,14 +171,6 @@ fn line(entry: &LedgerEntry) -> String {
         "{:>4}  {}  {:<12} {what}",
         entry.sequence, entry.at, entry.actor
     ))
-}
-
-fn counted(n: usize, what: &str) -> String {
-    if n == 1 {
-        format!("1 {what}")
-    } else {
-        format!("{n} {what}s")
-    }
 }
 
 /// One answer, for people or for programs.

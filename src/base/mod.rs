@@ -2,6 +2,7 @@
 
 mod diagnostic;
 mod digest;
+mod inert;
 mod names;
 mod node;
 mod settings;
@@ -10,6 +11,7 @@ mod time;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, nearest, shortened};
 pub use digest::Digest;
+pub use inert::{counted, is_invisible, without_escapes};
 pub use names::{Alias, ModelName, NameError, VersionNumber};
 pub use node::{Entry, Fields, Node, Span, Value};
 pub use settings::Kind;

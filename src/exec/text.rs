@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use crate::base::{is_invisible, without_escapes};
+
 /// A longer line is cut here.
 const MAX_LINE_BYTES: usize = 8 * 1024;
 /// What stands for the rest of a line that was cut.
@@ -41,43 +43,6 @@ pub fn neutralise(text: &str) -> String {
     out
 }
 
-/// Leaves out what ECMA-48 calls control sequences and control strings, in their 7-bit and 8-bit forms.
-fn without_escapes(line: &str) -> String {
-    let mut out = String::with_capacity(line.len());
-    let mut chars = line.chars().peekable();
-    while let Some(c) = chars.next() {
-        let introducer = match c {
-            '\u{1b}' => match chars.next() {
-                Some(next) => next,
-                None => break,
-            },
-            '\u{9b}' => '[',
-            '\u{9d}' | '\u{90}' | '\u{98}' | '\u{9e}' | '\u{9f}' => ']',
-            _ => {
-                out.push(c);
-                continue;
-            }
-        };
-        match introducer {
-            '[' => while chars.next().is_some_and(|c| !('\u{40}'..='\u{7e}').contains(&c)) {},
-            ']' | 'P' | 'X' | '^' | '_' => loop {
-                match chars.next() {
-                    Some('\u{1b}') if chars.peek() == Some(&'\\') => {
-                        chars.next();
-                        break;
-                    }
-                    None | Some('\u{7}' | '\u{9c}') => break,
-                    Some(_) => {}
-                }
-            },
-            // Two-character sequences, and those with intermediate characters such as `ESC ( B`.
-            '\u{20}'..='\u{2f}' => while chars.next().is_some_and(|c| ('\u{20}'..='\u{2f}').contains(&c)) {},
-            _ => {}
-        }
-    }
-    out
-}
-
 fn without_invisible(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
     let mut n_marks = 0;
@@ -91,14 +56,6 @@ fn without_invisible(line: &str) -> String {
         }
     }
     out
-}
-
-/// Without width, or turning the direction of what follows.
-fn is_invisible(c: char) -> bool {
-    matches!(c,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
-        | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}'
-        | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 fn is_combining(c: char) -> bool {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::base::Verdict;
+use crate::base::{Verdict, counted};
 use crate::evaluate::{Comparison, MetricResult, SliceComparison, SliceStatus, format_number, format_pair, metric};
 
 use super::{Budget, GateResult, GateStatus, MetricGate, OnInconclusive, SliceGate};
@@ -204,12 +204,12 @@ fn slices_outcome(
     }
     let tested = format!(
         "none of the {} compared is worse",
-        plural(slices.len() - n_few, "slice")
+        counted(slices.len() - n_few, "slice")
     );
     let few = if n_few > 0 {
         format!(
             "; {} with fewer than {} rows not compared",
-            plural(n_few, "slice"),
+            counted(n_few, "slice"),
             gate.min_rows
         )
     } else {
@@ -225,14 +225,6 @@ fn lost_slice(slice: &SliceComparison) -> String {
         "{} (mean loss {champion} → {challenger}, {} rows)",
         slice.slice, slice.n_rows
     )
-}
-
-fn plural(n: usize, what: &str) -> String {
-    if n == 1 {
-        format!("1 {what}")
-    } else {
-        format!("{n} {what}s")
-    }
 }
 
 /// Judges size and training time. What has a limit and was not measured fails.
@@ -297,7 +289,7 @@ fn bytes(n: u64) -> String {
     let units = [(1_000_000_000, "GB"), (1_000_000, "MB"), (1000, "kB")];
     match units.into_iter().find(|(size, _)| n >= *size) {
         Some((size, unit)) => format!("{:.1} {unit}", n as f64 / size as f64).replace(".0 ", " "),
-        None => plural(usize::try_from(n).unwrap_or(usize::MAX), "byte"),
+        None => counted(usize::try_from(n).unwrap_or(usize::MAX), "byte"),
     }
 }
 
@@ -335,7 +327,7 @@ pub fn overall(gates: &[GateResult], primary: Option<&Comparison>) -> (Verdict, 
     };
     let mut reason = match (failed.as_slice(), warned.as_slice()) {
         ([one], _) => format!("gate `{}` failed: {}", one.name, one.reason),
-        ([_, _, ..], _) => format!("{} failed: {}", plural(failed.len(), "gate"), named(&failed)),
+        ([_, _, ..], _) => format!("{} failed: {}", counted(failed.len(), "gate"), named(&failed)),
         ([], _) if verdict == Verdict::FailedToRun => "there is no challenger to judge".to_owned(),
         ([], _) if !judged => "nothing was judged".to_owned(),
         ([], [one]) => format!("no gate failed; `{}` warns: {}", one.name, one.reason),

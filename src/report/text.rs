@@ -3,6 +3,8 @@
 //! What is left may still be Markdown or HTML, which is the renderer's business; it can no longer steer a terminal,
 //! reorder what is read, hide in zero width, break a line, or run on for ever.
 
+use crate::base::{is_invisible, without_escapes};
+
 /// The longest name or literal that a report shows.
 pub const MAX_NAME: usize = 80;
 /// The longest piece of running text.
@@ -65,62 +67,9 @@ pub fn block(raw: &str) -> String {
     lines.join("\n")
 }
 
-/// Removes terminal escape sequences: CSI with its parameters, OSC and other strings with their content.
-fn without_escapes(raw: &str) -> String {
-    let mut out = String::with_capacity(raw.len());
-    let mut chars = raw.chars().peekable();
-    while let Some(c) = chars.next() {
-        let kind = match c {
-            '\u{1b}' => chars.next(),
-            '\u{9b}' => Some('['),
-            '\u{9d}' => Some(']'),
-            _ => {
-                out.push(c);
-                continue;
-            }
-        };
-        match kind {
-            Some('[') => {
-                while let Some(next) = chars.peek().copied() {
-                    // Parameters and intermediates are 0x20–0x3f; the next one ends the sequence.
-                    if next.is_control() || !next.is_ascii() {
-                        break;
-                    }
-                    chars.next();
-                    if ('\u{40}'..='\u{7e}').contains(&next) {
-                        break;
-                    }
-                }
-            }
-            Some(']' | 'P' | 'X' | '^' | '_') => {
-                while let Some(next) = chars.peek().copied() {
-                    if next == '\n' {
-                        break;
-                    }
-                    chars.next();
-                    if next == '\u{7}' || next == '\u{9c}' {
-                        break;
-                    }
-                    if next == '\u{1b}' {
-                        chars.next_if_eq(&'\\');
-                        break;
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-    out
-}
-
-/// Controls, direction marks and overrides, zero-width and other invisible characters, tags, variation supplements.
+/// Controls, line and paragraph separators, and what is invisible.
 pub fn is_unprintable(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
-            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') || is_invisible(c)
 }
 
 /// Makes workflow commands inert in finished text: GitHub's runner reads `::name::` at the start of a line (blanks
