@@ -183,6 +183,8 @@ fn fill(
         (Method::MeanLoss(of) | Method::Share(of) | Method::Area(of) | Method::Influence(of), Some((of_row, k))) => {
             by_groups(gain, &contributions(of)?, of_row, *k)?
         }
+        // The same predictions are the same model on these rows: there is nothing to estimate.
+        (Method::Share(_), None) if sides[0] == sides[1] => around(0.0, 0.0, 0.0, normal_quantile),
         (Method::Share(of), None) => agresti_min(&contributions(of)?),
         (Method::Area(_), None) => delong(gain, &rows)?,
         (Method::MeanLoss(of) | Method::Influence(of), None) => {
@@ -256,14 +258,12 @@ fn by_groups(gain: f64, contributions: &[f64], of_row: &[usize], n_groups: usize
     }))
 }
 
-/// The paired interval of Agresti and Min. `differences` are 1 where only the challenger is right, −1 where only the champion is, else 0. Half a row is added
-/// to both, so that few discordant rows still have a spread; none at all is exactly equal.
+/// The paired interval of Agresti and Min. `differences` are 1 where only the challenger is right, −1 where only the
+/// champion is, else 0. Half a row is added to both, so that few discordant rows, or none, still have a spread: that two
+/// models were right on the same thirty rows does not make them equal.
 fn agresti_min(differences: &[f64]) -> Estimate {
     let n_champion = differences.iter().filter(|d| **d < 0.0).count() as f64;
     let n_challenger = differences.iter().filter(|d| **d > 0.0).count() as f64;
-    if n_champion + n_challenger == 0.0 {
-        return around(0.0, 0.0, 0.0, normal_quantile);
-    }
     let n = differences.len() as f64 + 2.0;
     let excess = n_challenger - n_champion;
     let standard_error = (n_champion + n_challenger + 1.0 - excess * excess / n).sqrt() / n;

@@ -1,46 +1,47 @@
 //! Which rows a model was trained on: kept with it, so that no comparison scores it on rows it has seen.
 
-use std::collections::BTreeSet;
-
 use crate::data::Frame;
 use crate::train::Model;
 
 /// The file of a version: sorted 64-bit digests of its training rows, little-endian.
 pub const FILE: &str = "train_rows.bin";
 
-/// The rows that a model has seen, over the columns that it uses and its target.
+/// The rows that a model has seen, over the columns that it uses and its target: ascending, each once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Seen(BTreeSet<u64>);
+pub struct Seen(Vec<u64>);
 
 impl Seen {
     /// Of a model that is being trained on these rows.
     pub fn of(frame: &Frame, model: &Model, rows: &[usize]) -> Self {
         let digests = digests(frame, model).unwrap_or_default();
-        Self(rows.iter().filter_map(|&row| digests.get(row).copied()).collect())
+        Self::ascending(rows.iter().filter_map(|&row| digests.get(row).copied()).collect())
+    }
+
+    fn ascending(mut digests: Vec<u64>) -> Self {
+        digests.sort_unstable();
+        digests.dedup();
+        Self(digests)
     }
 
     /// Whether the model has seen each of these rows; `None` when the data lacks a column, so that nobody can know.
     pub fn among(&self, frame: &Frame, model: &Model, rows: &[usize]) -> Option<Vec<bool>> {
         let digests = digests(frame, model)?;
-        Some(
-            rows.iter()
-                .map(|&row| digests.get(row).is_some_and(|digest| self.0.contains(digest)))
-                .collect(),
-        )
+        let known = |row: &usize| {
+            digests
+                .get(*row)
+                .is_some_and(|digest| self.0.binary_search(digest).is_ok())
+        };
+        Some(rows.iter().map(known).collect())
     }
 
     pub fn to_bytes(&self) -> Vec<u8> {
         self.0.iter().flat_map(|digest| digest.to_le_bytes()).collect()
     }
 
-    /// What [`Seen::to_bytes`] wrote; an incomplete number at the end is left out.
+    /// What [`Seen::to_bytes`] wrote, in whatever order; an incomplete number at the end is left out.
     pub fn from_bytes(bytes: &[u8]) -> Self {
-        Self(
-            bytes
-                .chunks_exact(8)
-                .filter_map(|chunk| Some(u64::from_le_bytes(chunk.try_into().ok()?)))
-                .collect(),
-        )
+        let number = |chunk: &[u8]| Some(u64::from_le_bytes(chunk.try_into().ok()?));
+        Self::ascending(bytes.chunks_exact(8).filter_map(number).collect())
     }
 }
 
@@ -59,4 +60,18 @@ fn digests(frame: &Frame, model: &Model) -> Option<Vec<u64>> {
             .map(|digest| digest as u64)
             .collect(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_come_back_and_broken_ones_do_no_harm() {
+        let seen = Seen::ascending(vec![7, 3, u64::MAX, 3]);
+        assert_eq!(seen, Seen(vec![3, 7, u64::MAX]));
+        assert_eq!(Seen::from_bytes(&seen.to_bytes()), seen);
+        assert_eq!(Seen::from_bytes(&seen.to_bytes()[..20]), Seen(vec![3, 7]));
+        assert_eq!(Seen::from_bytes(b"odd"), Seen::default());
+    }
 }

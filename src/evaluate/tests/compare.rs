@@ -547,3 +547,22 @@ fn groups_of_one_row_are_rows() {
         );
     }
 }
+
+#[test]
+fn agreeing_on_a_few_rows_is_not_being_equal() {
+    let verdict = |n: usize, other: f64| {
+        let truth = class_truth(&vec![1; n], 2);
+        let sides = [binary(&vec![1; n], &vec![0.9; n]), binary(&vec![1; n], &vec![other; n])];
+        let rule = CompareRule {
+            margin: Margin {
+                relative: None,
+                absolute: Some(0.01),
+            },
+            ..CompareRule::default()
+        };
+        compare(&truth, &sides[0], &sides[1], metric("accuracy").unwrap(), &rule, 1).verdict
+    };
+    assert_eq!(verdict(30, 0.8), Verdict::Inconclusive);
+    assert_eq!(verdict(200, 0.8), Verdict::Same);
+    assert_eq!(verdict(30, 0.9), Verdict::Same, "the same predictions");
+}
