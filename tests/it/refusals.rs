@@ -215,7 +215,7 @@ fn a_registry_that_can_not_be_read_is_the_reason() {
 }
 
 #[test]
-fn what_is_too_large_or_not_there_is_the_repositorys_fault() {
+fn what_is_too_large_or_not_there_is_a_fault_of_the_repository() {
     let repository = Repository::example("iris");
     let ran = repository.run(&["report", "nowhere"]);
     assert_eq!(ran.code, 2, "{}", ran.stderr);
