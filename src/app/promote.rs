@@ -6,7 +6,7 @@ use tokio::sync::mpsc::unbounded_channel;
 use crate::base::{Alias, ModelName, VersionNumber};
 use crate::cli::Invocation;
 use crate::pipeline::{self, Options};
-use crate::promote::{self, Decision, Warnings};
+use crate::promote::{self, Decision, Ground, Warnings};
 use crate::sys;
 use crate::track::{AliasMove, Judgement, ModelRegistry, ModelVersion, MoveKind, VersionRef};
 
@@ -22,10 +22,16 @@ pub async fn promote(invocation: &Invocation, version: Option<&str>, warnings: W
     let which = version.map_or_else(|| Ok(VersionRef::Alias(Alias::candidate())), version_ref)?;
     let mut version = registry.get(model, &which).await?;
     let from = registry.aliases(model).await?.get(alias).copied();
-    let mut decision = promote::decide(&version, from, alias, warnings);
-    if let (Decision::CompareFirst, Some(champion)) = (&decision, from) {
-        version = compare_again(invocation, &opened, version, champion).await?;
-        decision = promote::decide(&version, from, alias, warnings);
+    let ground = Ground {
+        alias,
+        at: from,
+        gates: pipeline::gates_digest(&opened.project),
+        warnings,
+    };
+    let mut decision = promote::decide(&version, &ground);
+    if decision == Decision::CompareFirst {
+        version = compare_again(invocation, &opened, version, from).await?;
+        decision = promote::decide(&version, &ground);
     }
     let because = match decision {
         Decision::Promote { because } => because,
@@ -61,12 +67,12 @@ pub async fn promote(invocation: &Invocation, version: Option<&str>, warnings: W
         from,
         to: Some(version.number),
         kind: MoveKind::Promotion,
-        because: because.clone(),
+        because,
     };
     registry
-        .move_alias(model, step, &invocation.actor(), sys::now())
+        .move_alias(model, step.clone(), &invocation.actor(), sys::now())
         .await?;
-    moved(invocation, model, alias, from, version.number, &because)?;
+    moved(invocation, model, &step)?;
     Ok(PASSED)
 }
 
@@ -75,20 +81,20 @@ async fn compare_again(
     invocation: &Invocation,
     opened: &Opened,
     version: ModelVersion,
-    champion: VersionNumber,
+    champion: Option<VersionNumber>,
 ) -> Result<ModelVersion, Failure> {
     let (events, _) = unbounded_channel();
     let services = project::services(invocation, &opened.root, events);
     let options = Options::of(&opened.file, false);
-    let which = [&VersionRef::Number(champion), &VersionRef::Number(version.number)];
-    let mut finished = pipeline::compare_versions(&opened.project, &services, &options, which).await?;
+    let (met, number) = (champion.map(VersionRef::Number), VersionRef::Number(version.number));
+    let mut finished = pipeline::compare_versions(&opened.project, &services, &options, met.as_ref(), &number).await?;
     finished.problems.locate(&opened.file, &opened.text);
     if finished.problems.has_errors() {
         return Err(finished.problems.into());
     }
     if finished.could_not_find_out || finished.facts.comparison.is_none() {
         let why = format!(
-            "{} could not be compared with {champion}: {}",
+            "{} could not be compared with what is in production: {}",
             version.number, finished.facts.reason
         );
         return Err(Failure::Unusable(why));
@@ -97,6 +103,7 @@ async fn compare_again(
     let passed = metadata["passed"] == true;
     let judgement = Judgement {
         version: version.number,
+        against: champion,
         passed,
         metadata,
     };
@@ -126,6 +133,10 @@ pub async fn rollback(invocation: &Invocation) -> Result<u8, Failure> {
         )?;
         return Ok(FAILED);
     };
+    let target = registry.get(model, &VersionRef::Number(to)).await?;
+    if let Err(why) = pipeline::load_model(&registry, &target).await? {
+        return Err(Failure::Unusable(format!("{to} can not be used: {why}")));
+    }
     let because = "rolled back";
     let step = AliasMove {
         alias: alias.clone(),
@@ -135,22 +146,30 @@ pub async fn rollback(invocation: &Invocation) -> Result<u8, Failure> {
         because: because.to_owned(),
     };
     registry
-        .move_alias(model, step, &invocation.actor(), sys::now())
+        .move_alias(model, step.clone(), &invocation.actor(), sys::now())
         .await?;
-    moved(invocation, model, alias, from, to, because)?;
+    moved(invocation, model, &step)?;
     Ok(PASSED)
 }
 
-fn moved(
-    invocation: &Invocation,
-    model: &ModelName,
-    alias: &Alias,
-    from: Option<VersionNumber>,
-    to: VersionNumber,
-    because: &str,
-) -> Result<(), Failure> {
-    let before = from.map_or_else(|| "nothing".to_owned(), |from| from.to_string());
-    let text = format!("`{alias}` of `{model}`: {before} → {to} ({because})");
-    let answer = json!({"promoted": true, "alias": alias, "from": from, "to": to, "because": because});
-    tell(invocation, &text, &answer)
+fn moved(invocation: &Invocation, model: &ModelName, step: &AliasMove) -> Result<(), Failure> {
+    let shown = |version: Option<VersionNumber>| version.map_or_else(|| "nothing".to_owned(), |one| one.to_string());
+    let AliasMove {
+        alias,
+        from,
+        to,
+        because,
+        kind,
+    } = step;
+    let text = format!("`{alias}` of `{model}`: {} → {} ({because})", shown(*from), shown(*to));
+    let done = if *kind == MoveKind::Rollback {
+        "rolled_back"
+    } else {
+        "promoted"
+    };
+    tell(
+        invocation,
+        &text,
+        &json!({done: true, "alias": alias, "from": from, "to": to, "because": because}),
+    )
 }

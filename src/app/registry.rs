@@ -151,11 +151,14 @@ fn line(entry: &LedgerEntry) -> String {
     let shown = |version: Option<VersionNumber>| version.map_or_else(|| "nothing".to_owned(), |v| v.to_string());
     let what = match &entry.event {
         LedgerEvent::Published { version, digest } => format!("published {version} ({})", digest.short()),
-        LedgerEvent::Judged { version, passed } => {
-            format!(
-                "judged {version} again: it {}",
-                if *passed { "passed" } else { "did not pass" }
-            )
+        LedgerEvent::Judged {
+            version,
+            against,
+            passed,
+        } => {
+            let against = against.map_or_else(|| "the baseline".to_owned(), |against| against.to_string());
+            let found = if *passed { "it passed" } else { "it did not pass" };
+            format!("judged {version} again, against {against}: {found}")
         }
         LedgerEvent::Moved(step) => {
             format!(

@@ -226,8 +226,9 @@ pub async fn compare(invocation: &Invocation, champion: &str, challenger: &str) 
     let (events, _) = unbounded_channel();
     let services = project::services(invocation, &opened.root, events);
     let options = Options::of(&opened.file, false);
-    let which = [&version_ref(champion)?, &version_ref(challenger)?];
-    let mut finished = pipeline::compare_versions(&opened.project, &services, &options, which).await?;
+    let (champion, challenger) = (version_ref(champion)?, version_ref(challenger)?);
+    let mut finished =
+        pipeline::compare_versions(&opened.project, &services, &options, Some(&champion), &challenger).await?;
     finished.problems.locate(&opened.file, &opened.text);
     if finished.problems.has_errors() {
         return Err(finished.problems.into());

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
 
 use crate::base::{Diagnostic, Diagnostics, Span, Task};
 
@@ -34,18 +35,26 @@ pub fn default_split(target: &str, task: Task, span: Span) -> Split {
 
 /// Divides every row of the table into a train and a test part.
 ///
-/// The same table, split and seed give the same parts on every machine.
+/// The same table, split and seed give the same parts on every machine. `identity` are the columns that a row is known
+/// by when rows are drawn, whatever their order and that of the rows: the target and the features.
 ///
 /// # Errors
 /// When the column is unknown or can not serve, when the parts would be empty; all at the split's place.
-pub fn split(frame: &Frame, split: &Split) -> Result<Partition, Diagnostics> {
+pub fn split(frame: &Frame, split: &Split, identity: &[&str]) -> Result<Partition, Diagnostics> {
     let mut warnings = Diagnostics::default();
     let n = frame.n_rows();
     let chosen = match &split.kind {
-        SplitKind::Random { test } => wanted(*test, n).map(|n_test| random(frame, n_test, split.seed)),
-        SplitKind::Stratified { column, test } => frame
-            .find(column)
-            .and_then(|column| stratified(column, wanted(*test, n)?, &places(frame, split.seed), &mut warnings)),
+        SplitKind::Random { test } => {
+            wanted(*test, n).map(|n_test| random(frame, n_test, &places(frame, split.seed, identity)))
+        }
+        SplitKind::Stratified { column, test } => frame.find(column).and_then(|column| {
+            stratified(
+                column,
+                wanted(*test, n)?,
+                &places(frame, split.seed, identity),
+                &mut warnings,
+            )
+        }),
         SplitKind::Group { column, test } => frame
             .find(column)
             .and_then(|column| group(frame, column, wanted(*test, n)?, split.seed)),
@@ -91,7 +100,20 @@ pub fn describe(split: &Split) -> String {
         SplitKind::Stratified { column, test } => format!("stratified by `{column}`, {} test, seed {seed}", size(test)),
         SplitKind::Group { column, test } => format!("whole groups of `{column}`, {} test, seed {seed}", size(test)),
         SplitKind::Time { column, test } => format!("by time of `{column}`, last {} test", size(test)),
-        SplitKind::Column { column, test, .. } => format!("test where `{column}` is `{}`", short(test)),
+        SplitKind::Column {
+            column,
+            test,
+            group,
+            time,
+        } => {
+            let mut text = format!("test where `{column}` is `{}`", short(test));
+            for (what, name) in [("groups", group), ("times", time)] {
+                if let Some(name) = name {
+                    let _ = write!(text, ", {what} of `{name}` checked"); // Writing to a string can not fail.
+                }
+            }
+            text
+        }
     }
 }
 
@@ -123,8 +145,10 @@ fn draw(seed: u64, item: u64) -> u64 {
 
 /// The place of every row in a seeded order, by what the row holds and not by where it stands: rows that are added,
 /// removed or sorted leave the others on their side, so that yesterday's test rows are not today's training rows.
-fn places(frame: &Frame, seed: u64) -> Vec<u64> {
-    let columns: Vec<usize> = (0..frame.columns().len()).collect();
+fn places(frame: &Frame, seed: u64, identity: &[&str]) -> Vec<u64> {
+    let mut names = identity.to_vec();
+    names.sort_unstable();
+    let columns: Vec<usize> = names.iter().filter_map(|name| frame.index(name)).collect();
     let mut n_before: HashMap<u128, u64> = HashMap::new();
     let place = |digest: u128| {
         let occurrence = n_before.entry(digest).or_default();
@@ -136,10 +160,10 @@ fn places(frame: &Frame, seed: u64) -> Vec<u64> {
     frame.row_digests(&columns).into_iter().map(place).collect()
 }
 
-fn random(frame: &Frame, n_test: usize, seed: u64) -> Vec<bool> {
+fn random(frame: &Frame, n_test: usize, places: &[u64]) -> Vec<bool> {
     let rows: Vec<usize> = (0..frame.n_rows()).collect();
     let mut is_test = vec![false; frame.n_rows()];
-    take(&rows, n_test, &places(frame, seed), &mut is_test);
+    take(&rows, n_test, places, &mut is_test);
     is_test
 }
 
@@ -429,6 +453,11 @@ mod tests {
     use super::*;
     use crate::data::testing::{frame, numbers, texts};
 
+    fn split(frame: &Frame, asked: &Split) -> Result<Partition, Diagnostics> {
+        let names: Vec<&str> = frame.columns().iter().map(|column| column.name.as_str()).collect();
+        super::split(frame, asked, &names)
+    }
+
     fn with(kind: SplitKind, seed: u64) -> Split {
         Split {
             kind,
@@ -469,6 +498,23 @@ mod tests {
         let mut turned = values.clone();
         turned.reverse();
         assert_eq!(side(&turned), before, "the order of the file does not matter");
+        let wide = |columns: Vec<Column>| {
+            let kind = SplitKind::Random { test: Size::Share(0.2) };
+            super::split(&frame(columns), &with(kind, 42), &["y", "x"])
+                .unwrap()
+                .test
+        };
+        let (x, y, note) = (
+            numbers("x", &values),
+            numbers("y", &turned),
+            numbers("note", &(0..500).map(f64::from).collect::<Vec<_>>()),
+        );
+        let two = wide(vec![x.clone(), y.clone()]);
+        assert_eq!(
+            wide(vec![note, y, x]),
+            two,
+            "nor does that of the columns, nor one that tells nothing"
+        );
         let mut longer = vec![1000.5, 1001.5, 1002.5];
         longer.extend(&values);
         let after = side(&longer);

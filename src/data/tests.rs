@@ -22,7 +22,8 @@ fn check(source: &str, target: &str) -> String {
     let (rows, dropped) = rows_with_target(&loaded.frame, target).unwrap();
     let frame = loaded.frame.select(&rows);
     let (task, why) = infer_task(&frame, target).unwrap();
-    let parts = split(&frame, &default_split(target, task, span)).unwrap();
+    let names: Vec<&str> = frame.columns().iter().map(|column| column.name.as_str()).collect();
+    let parts = split(&frame, &default_split(target, task, span), &names).unwrap();
     let roles = roles(&frame, &settings).unwrap();
     let features = frame
         .columns()

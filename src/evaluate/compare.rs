@@ -12,6 +12,9 @@ use super::{Comparison, Margin, Predictions, Truth};
 /// Resamples behind a bootstrapped comparison.
 const N_DRAWS: usize = 2000;
 
+/// Fewer rows than this decide nothing, of a whole or of a slice.
+pub const MIN_ROWS: usize = 30;
+
 /// The chance of a wrong "better", and of a wrong "not worse".
 const ALPHA: f64 = 0.05;
 
@@ -32,7 +35,7 @@ impl Default for CompareRule<'_> {
     fn default() -> Self {
         Self {
             margin: Margin::default(),
-            min_rows: 30,
+            min_rows: MIN_ROWS,
             groups: None,
         }
     }
@@ -179,6 +182,12 @@ fn fill(
             };
             let groups = rule.groups.map(|groups| dense(&sample.order, groups).0);
             resampled(gain, &sample, groups.as_deref(), &mut rng, &gain_of)?
+        }
+        // As without groups, agreement on every row is not yet being equal; a group counts as one row then.
+        (Method::Share(of), Some((_, k)))
+            if sides[0] != sides[1] && contributions(of)?.iter().all(|one| *one == 0.0) =>
+        {
+            agresti_min(&vec![0.0; *k])
         }
         (Method::MeanLoss(of) | Method::Share(of) | Method::Area(of) | Method::Influence(of), Some((of_row, k))) => {
             by_groups(gain, &contributions(of)?, of_row, *k)?

@@ -13,6 +13,9 @@ use crate::gates::{GateResult, GateStatus};
 /// The version of this document's shape; older ones are read, newer ones refused.
 pub const SCHEMA: u32 = 1;
 
+/// A test set that has judged this many challengers is worn: the best of many looks better than it is.
+pub const WORN: u64 = 5;
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Facts {
     pub schema: u32,
@@ -28,6 +31,8 @@ pub struct Facts {
     pub commit: Option<String>,
     /// The finished run before this one in the same place, which the report tells changes from.
     pub previous_run: Option<String>,
+    /// Of the settings of gates and slices: a version judged by others has to be judged again.
+    pub gates_digest: Digest,
     /// Every default that this run relied on.
     pub defaults: Vec<DefaultUsed>,
     pub steps: Vec<Step>,
@@ -168,10 +173,12 @@ pub struct ComparisonFacts {
     pub champion: Champion,
     pub metrics: Vec<Comparison>,
     pub slices: Vec<SliceComparison>,
+    /// Whether the challenger is the champion itself, made again.
+    pub itself: bool,
     /// Test rows that are left out, since one of the two models was trained on them.
     pub n_left_out: usize,
     /// How many challengers this very test set has judged, this one included.
-    pub test_set_uses: u64,
+    pub test_set_uses: Option<u64>,
 }
 
 /// Who was met.
@@ -199,6 +206,8 @@ pub struct RegistryFacts {
     pub aliases: Vec<(String, VersionNumber)>,
     /// Why nothing was published.
     pub not_published: Option<String>,
+    /// Why automatic approval left production where it is.
+    pub not_promoted: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -100,7 +100,10 @@ fn metric_outcome(
             format!("{limits}, but there is nothing to compare it with"),
         );
     };
-    let against = compared(comparison);
+    let mut against = compared(comparison);
+    if comparison.champion.is_some() && comparison.challenger != Some(value) {
+        against = format!(" on the {} compared{against}", counted(comparison.n_rows, "row"));
+    }
     match comparison.verdict {
         Verdict::Better => (GateStatus::Pass, format!("{limits}, better{against}")),
         Verdict::Same if gate.require_improvement => (

@@ -106,6 +106,7 @@ pub fn metadata(facts: &Facts) -> Value {
         "verdict": facts.verdict,
         "reason": facts.reason,
         "passed": facts.passed,
+        "gates_digest": facts.gates_digest,
         "champion": facts.comparison.as_ref().and_then(|comparison| match &comparison.champion {
             Champion::Version { version, .. } => Some(*version),
             Champion::Baseline { .. } => None,
@@ -136,14 +137,25 @@ pub fn metadata(facts: &Facts) -> Value {
 pub fn judged_again(before: &Value, facts: &Facts) -> Value {
     let mut after = before.clone();
     let fresh = metadata(facts);
-    for key in ["champion", "verdict", "reason", "primary", "metrics", "task", "data"] {
+    for key in [
+        "gates_digest",
+        "champion",
+        "verdict",
+        "reason",
+        "primary",
+        "metrics",
+        "task",
+        "data",
+    ] {
         after[key] = fresh[key].clone();
     }
-    let passed = before["passed"] == true && facts.passed;
-    after["passed"] = passed.into();
     if let (Some(gates), Some(fresh)) = (after["gates"].as_object_mut(), fresh["gates"].as_object()) {
         gates.extend(fresh.iter().map(|(name, status)| (name.clone(), status.clone())));
     }
+    let any_failed = after["gates"]
+        .as_object()
+        .is_none_or(|gates| gates.values().any(|status| status == "fail"));
+    after["passed"] = (facts.passed && !any_failed).into();
     after
 }
 

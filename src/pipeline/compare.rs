@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::base::{Alias, ModelName, Verdict};
 use crate::config::Project;
-use crate::evaluate::{self, CompareRule, Comparison, MetricKind, Predictions, Truth};
+use crate::evaluate::{self, CompareRule, Comparison, MIN_ROWS, MetricKind, Predictions, Truth};
 use crate::facts::{Champion, ComparisonFacts};
 use crate::gates::MetricGate;
 use crate::track::{ModelRegistry, ModelVersion, RegistryError, VersionRef};
@@ -14,19 +14,19 @@ use super::bundle::load_model;
 use super::learn::{Prepared, cut};
 use super::seen::{self, Seen};
 
-/// Fewer common rows than this decide nothing.
-pub const MIN_ROWS: usize = 30;
-
-/// Who is met: a version that was loaded, one that can not be used and why, or nobody yet.
+/// Who is met: a version that was loaded, one that can not be used and why, or nobody yet. `alias` is the name it was
+/// met under, such as `production`.
 pub enum Met {
     Version {
         version: ModelVersion,
         model: Box<Model>,
         seen: Option<Seen>,
+        alias: Option<String>,
     },
     Unusable {
         version: ModelVersion,
         why: String,
+        alias: Option<String>,
     },
     Nobody,
 }
@@ -42,25 +42,25 @@ pub async fn champion(registry: &dyn ModelRegistry, name: &ModelName, alias: &Al
 /// Loads a version.
 pub async fn load(registry: &dyn ModelRegistry, name: &ModelName, which: &VersionRef) -> Result<Met, RegistryError> {
     let version = registry.get(name, which).await?;
+    let alias = match which {
+        VersionRef::Alias(alias) => Some(alias.to_string()),
+        VersionRef::Number(_) => None,
+    };
     let model = match load_model(registry, &version).await? {
         Ok(model) => Box::new(model),
-        Err(why) => return Ok(Met::Unusable { version, why }),
+        Err(why) => return Ok(Met::Unusable { version, why, alias }),
     };
     let seen = if version.files.contains_key(seen::FILE) {
         Some(Seen::from_bytes(&registry.read(&version, seen::FILE).await?))
     } else {
         None
     };
-    Ok(Met::Version { version, model, seen })
-}
-
-/// Which held-out rows count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rows {
-    /// The challenger was trained beside these rows: those that the champion alone has seen are left out.
-    HeldOut,
-    /// Two models from elsewhere: what either has seen is left out.
-    NewToBoth,
+    Ok(Met::Version {
+        version,
+        model,
+        seen,
+        alias,
+    })
 }
 
 /// What a comparison stands on.
@@ -72,7 +72,6 @@ pub struct Ground<'a> {
     pub model: &'a Model,
     pub seen: &'a Seen,
     pub metrics: &'a [&'static MetricKind],
-    pub rows: Rows,
 }
 
 /// The champion's side of a comparison.
@@ -83,8 +82,9 @@ struct Side {
     kept: Option<Vec<usize>>,
 }
 
-/// Compares on every metric of the run and on every slice. `uses` counts the challengers this test set has judged.
-pub fn compare(ground: &Ground<'_>, met: &Met, uses: u64) -> ComparisonFacts {
+/// Compares on every metric of the run and on every slice, over the rows that neither model has seen. `uses` counts the
+/// challengers that this test set has judged.
+pub fn compare(ground: &Ground<'_>, met: &Met, uses: Option<u64>) -> ComparisonFacts {
     let side = side(ground, met);
     let n_rows = ground.truth.len();
     let kept: Vec<usize> = side.kept.unwrap_or_else(|| (0..n_rows).collect());
@@ -124,6 +124,7 @@ pub fn compare(ground: &Ground<'_>, met: &Met, uses: u64) -> ComparisonFacts {
         champion: side.who,
         metrics,
         slices: slices.unwrap_or_default(),
+        itself: matches!(met, Met::Version { model, .. } if **model == *ground.model),
         n_left_out: n_rows - kept.len(),
         test_set_uses: uses,
     }
@@ -132,21 +133,22 @@ pub fn compare(ground: &Ground<'_>, met: &Met, uses: u64) -> ComparisonFacts {
 fn side(ground: &Ground<'_>, met: &Met) -> Side {
     let test = &ground.prepared.partition.test;
     match met {
-        Met::Version { version, model, seen } => Side {
-            who: named(ground, version),
+        Met::Version {
+            version,
+            model,
+            seen,
+            alias,
+        } => Side {
+            who: named(version, alias.as_deref()),
             predictions: score(ground, version, model),
             kept: seen.as_ref().and_then(|seen| {
                 let theirs = seen.among(&ground.prepared.frame, model, test)?;
                 let ours = ground.seen.among(&ground.prepared.frame, ground.model, test)?;
-                let counts = |row: &usize| match ground.rows {
-                    Rows::HeldOut => !theirs[*row] || ours[*row],
-                    Rows::NewToBoth => !theirs[*row] && !ours[*row],
-                };
-                Some((0..test.len()).filter(counts).collect())
+                Some((0..test.len()).filter(|&row| !theirs[row] && !ours[row]).collect())
             }),
         },
-        Met::Unusable { version, why } => Side {
-            who: named(ground, version),
+        Met::Unusable { version, why, alias } => Side {
+            who: named(version, alias.as_deref()),
             predictions: Err(format!("{}: {why}", version.number)),
             kept: None,
         },
@@ -219,9 +221,8 @@ fn not_comparable(kind: &MetricKind, truth: &Truth, challenger: &Predictions, wh
     }
 }
 
-fn named(ground: &Ground<'_>, version: &ModelVersion) -> Champion {
-    // Only a run meets what stands in production; two versions by name may be any two.
-    let alias = (ground.rows == Rows::HeldOut).then(|| ground.project.promote.to.to_string());
+fn named(version: &ModelVersion, alias: Option<&str>) -> Champion {
+    let alias = alias.map(str::to_owned);
     let commit = version
         .metadata
         .get("commit")

@@ -1,8 +1,8 @@
-//! The facts while they grow: steps hand in their part, nobody else writes.
+//! The facts while they grow: the steps of a run fill in their part, one after the other.
 
 use std::collections::BTreeMap;
 
-use crate::base::{Diagnostics, Verdict};
+use crate::base::{Diagnostics, Digest, Verdict};
 use crate::config::Project;
 use crate::facts::{DefaultUsed, Facts, Outcome, SCHEMA, Step};
 use crate::gates::GateResult;
@@ -10,7 +10,7 @@ use crate::gates::GateResult;
 use super::run::{Finished, Options};
 use super::{Event, Services, commit, store};
 
-/// The facts while they grow; steps hand in their part, nobody else writes.
+/// What a run knows so far.
 pub struct Draft {
     pub facts: Facts,
     pub problems: Diagnostics,
@@ -31,6 +31,7 @@ impl Draft {
             config_file: options.config_file.clone(),
             directory: commit::directory(&services.root),
             started: services.now,
+            gates_digest: gates_digest(project),
             commit: commit::head(&services.root),
             previous_run: store::latest(&services.root)
                 .ok()
@@ -70,7 +71,13 @@ impl Draft {
             detail: detail.clone(),
             elapsed_ms,
         });
-        self.could_not_find_out |= outcome == Outcome::Error;
+        if outcome == Outcome::Error {
+            self.could_not_find_out = true;
+            let why = detail.as_deref().unwrap_or("no reason given");
+            self.facts
+                .alerts
+                .insert(0, format!("step `{step}` could not find out: {why}"));
+        }
         self.facts.steps.push(Step {
             name: step.to_owned(),
             outcome,
@@ -94,6 +101,23 @@ impl Draft {
             could_not_find_out: self.could_not_find_out,
         }
     }
+}
+
+/// Of everything in the configuration that judges a model.
+pub fn gates_digest(project: &Project) -> Digest {
+    let gates = &project.gates;
+    let metrics = gates.metrics.iter().map(|gate| {
+        let limits = (&gate.metric, gate.min, gate.max, gate.max_regression);
+        format!("{limits:?} {} {}", gate.require_improvement, gate.informational)
+    });
+    let slices = gates
+        .slices
+        .iter()
+        .map(|gate| format!("{:?} {}", gate.max_regression, gate.min_rows));
+    let cuts = project.evaluate.slices.iter().map(|(rule, _)| format!("{rule:?}"));
+    let rest = [format!("{:?}", gates.on_inconclusive)];
+    let settings: Vec<String> = metrics.chain(slices).chain(cuts).chain(rest).collect();
+    Digest::of_parts(settings.iter().map(String::as_bytes))
 }
 
 pub fn default(key: &str, value: &str) -> DefaultUsed {

@@ -68,7 +68,13 @@ pub fn judge(draft: &mut Draft, project: &Project, made: Option<&Made>) {
     };
     let results: &[MetricResult] = facts.evaluation.as_ref().map_or(&[], |evaluation| &evaluation.metrics);
     let on_inconclusive = project.gates.on_inconclusive;
+    // Nothing can be better than itself: a change of documents only must not fail for that.
+    let itself = facts.comparison.as_ref().is_some_and(|comparison| comparison.itself);
     for gate in metric_gates {
+        let gate = &MetricGate {
+            require_improvement: gate.require_improvement && !itself,
+            ..gate.clone()
+        };
         let result = results.iter().find(|result| result.name == gate.metric);
         let comparison = facts
             .comparison

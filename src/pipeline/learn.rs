@@ -78,7 +78,14 @@ pub fn prepare(root: &Path, project: &Project) -> Result<Prepared, DataError> {
         Some(split) => split.clone(),
         None => data::default_split(&settings.target, task, settings.target_span),
     };
-    let partition = data::split(&frame, &split)?;
+    let known_by: Vec<&str> = frame
+        .columns()
+        .iter()
+        .zip(&roles)
+        .filter(|(_, role)| matches!(role, Role::Feature | Role::Target))
+        .map(|(column, _)| column.name.as_str())
+        .collect();
+    let partition = data::split(&frame, &split, &known_by)?;
     if settings.split.is_none() {
         defaults.push(("data.split".to_owned(), partition.description.clone()));
     }
@@ -344,7 +351,7 @@ pub fn evaluate(
         .gates
         .slices
         .as_ref()
-        .map_or(DEFAULT_SLICE_ROWS, |gate| gate.min_rows);
+        .map_or(evaluate::MIN_ROWS, |gate| gate.min_rows);
     let cut = cut(project, prepared);
     let slices = evaluate::evaluate_slices(&truth, &predictions, metrics, &cut, groups, min_rows, seed);
     let facts = EvaluationFacts {
@@ -371,8 +378,6 @@ pub fn cut(project: &Project, prepared: &Prepared) -> Vec<(String, Vec<usize>)> 
         .flat_map(|(rule, _)| slice_rows(&prepared.frame, rows, rule))
         .collect()
 }
-
-const DEFAULT_SLICE_ROWS: usize = 30;
 
 /// The slices of one rule: name and positions within `rows`.
 fn slice_rows(frame: &Frame, rows: &[usize], rule: &SliceRule) -> Vec<(String, Vec<usize>)> {

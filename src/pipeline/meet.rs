@@ -4,18 +4,15 @@ use std::sync::Arc;
 
 use crate::base::Digest;
 use crate::config::Project;
-use crate::facts::{HistoryPoint, Outcome};
+use crate::facts::{Champion, HistoryPoint, Outcome};
 use crate::sys::Stopwatch;
 use crate::track::{ModelVersion, RegistryError};
 
-use super::compare::{self, Ground, Met, Rows};
+use super::compare::{self, Ground, Met};
 use super::draft::{Draft, beside, chain};
 use super::steps::Made;
 use super::uses;
 use super::{Event, Services};
-
-/// A test set that has judged this many challengers is worn: the best of many looks better than it is.
-const WORN: u64 = 5;
 
 /// Meets what stands in production; a registry that can not be read makes it an error, never a pass.
 pub async fn compare_with_production(draft: &mut Draft, project: &Arc<Project>, services: &Services, made: &Made) {
@@ -31,33 +28,24 @@ pub async fn compare_with_production(draft: &mut Draft, project: &Arc<Project>, 
         Ok(found) => found,
         Err(error) => {
             let detail = chain(&error);
-            draft
-                .facts
-                .alerts
-                .push(format!("production could not be read: {detail}"));
             draft.step(services, "compare", Outcome::Error, Some(detail), watch.elapsed_ms());
             return;
         }
     };
     draft.facts.history = history(&versions, draft.facts.evaluation.as_ref().map_or("", |e| &e.primary));
     let (test, model) = (made.ready.prepared.facts.test_digest, Digest::of(&made.bytes));
-    let uses = uses::count(&services.root, &versions, test, model).unwrap_or_else(|error| {
-        tracing::warn!(%error, "could not keep count of what this test set has judged");
-        1
-    });
-    if uses >= WORN {
-        draft.facts.alerts.push(format!(
-            "this test set has judged {uses} models: it is worn, take fresh rows"
-        ));
-    }
-    meet(draft, project, services, made, (met, Rows::HeldOut, uses), &watch).await;
+    let uses = uses::count(&services.root, &versions, test, model);
+    let uses = uses
+        .inspect_err(|error| tracing::warn!(%error, "could not count what this test set has judged"))
+        .ok();
+    meet(draft, project, services, made, (met, uses), &watch).await;
 }
 
 /// Meets a champion that is loaded already.
 pub async fn compare_with(draft: &mut Draft, project: &Arc<Project>, services: &Services, made: &Made, met: Met) {
     services.tell(Event::StepStarted { step: "compare" });
     let watch = Stopwatch::start();
-    meet(draft, project, services, made, (met, Rows::NewToBoth, 1), &watch).await;
+    meet(draft, project, services, made, (met, None), &watch).await;
 }
 
 async fn meet(
@@ -65,21 +53,12 @@ async fn meet(
     project: &Arc<Project>,
     services: &Services,
     made: &Made,
-    (met, rows, uses): (Met, Rows, u64),
+    (met, uses): (Met, Option<u64>),
     watch: &Stopwatch,
 ) {
-    match &met {
-        Met::Nobody => {
-            let alert = "no production version yet: compared with a baseline that learns nothing";
-            draft.facts.alerts.push(alert.to_owned());
-        }
-        Met::Unusable { version, why } => {
-            draft
-                .facts
-                .alerts
-                .push(format!("{} can not be compared: {why}", version.number));
-        }
-        Met::Version { .. } => {}
+    if let Met::Nobody = met {
+        let alert = "no production version yet: compared with a baseline that learns nothing";
+        draft.facts.alerts.push(alert.to_owned());
     }
     let (of, prepared, metrics) = (
         Arc::clone(project),
@@ -99,7 +78,6 @@ async fn meet(
             challenger: &evaluated.predictions,
             model: &model,
             seen: &seen,
-            rows,
             metrics: &metrics,
         };
         compare::compare(&ground, &met, uses)
@@ -111,6 +89,18 @@ async fn meet(
                 let alert =
                     format!("{left_out} of {all} test rows are left out of the comparison: they were trained on");
                 draft.facts.alerts.push(alert);
+            }
+            let first = comparison.metrics.first();
+            if let (Champion::Version { version, .. }, Some(note)) = (
+                &comparison.champion,
+                first
+                    .filter(|one| one.champion.is_none())
+                    .and_then(|one| one.note.as_ref()),
+            ) {
+                draft
+                    .facts
+                    .alerts
+                    .push(format!("{version} could not be compared: {note}"));
             }
             draft.facts.comparison = Some(comparison);
             draft.step(services, "compare", Outcome::Done, None, watch.elapsed_ms());

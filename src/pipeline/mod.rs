@@ -25,7 +25,7 @@ use crate::facts::Outcome;
 use crate::track::ModelRegistry;
 
 pub use bundle::{csv_field, judged_again, load_model};
-pub use draft::{beside, chain};
+pub use draft::{beside, chain, gates_digest};
 pub use publish::{digest as bundle_digest, publish_run};
 pub use run::{Finished, Options, check, compare_versions, run};
 pub use store::{

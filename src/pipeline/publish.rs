@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::base::{Alias, Digest, ModelName};
 use crate::config::{Approval, PromoteSettings};
-use crate::facts::{Facts, RegistryFacts};
-use crate::promote::{self, Decision, Warnings};
+use crate::facts::{Champion, Facts, RegistryFacts};
+use crate::promote::{self, Decision, Ground, Warnings};
 use crate::track::{
     AliasMove, Judgement, ModelVersion, MoveKind, NewVersion, Publication, RegistryError, content_digest,
 };
@@ -51,21 +51,11 @@ pub async fn publish_run(
         metadata: bundle::metadata(facts),
         ..version
     };
-    point(
-        services,
-        &model,
-        &Alias::candidate(),
-        &version,
-        MoveKind::Publication,
-        "its run passed",
-    )
-    .await?;
-    if promote.approval == Approval::Auto {
-        let at = registry.aliases(&model).await?.get(&promote.to).copied();
-        if let Decision::Promote { because } = promote::decide(&version, at, &promote.to, Warnings::Refuse) {
-            point(services, &model, &promote.to, &version, MoveKind::Promotion, &because).await?;
-        }
-    }
+    point(services, &model, &version).await?;
+    let not_promoted = match promote.approval {
+        Approval::Auto => promote_unasked(services, &promote.to, &version, facts.gates_digest).await?,
+        Approval::Comment | Approval::Environment => None,
+    };
     let aliases = registry.aliases(&model).await?;
     let facts = RegistryFacts {
         place: services.registry_place.clone(),
@@ -77,6 +67,7 @@ pub async fn publish_run(
             .map(|(alias, number)| (alias.to_string(), number))
             .collect(),
         not_published: None,
+        not_promoted,
     };
     Ok(Published { version, facts })
 }
@@ -97,8 +88,16 @@ async fn judge_version(
     version: &ModelVersion,
     facts: &Facts,
 ) -> Result<(), RegistryError> {
+    let against = facts
+        .comparison
+        .as_ref()
+        .and_then(|comparison| match &comparison.champion {
+            Champion::Version { version, .. } => Some(*version),
+            Champion::Baseline { .. } => None,
+        });
     let judgement = Judgement {
         version: version.number,
+        against,
         passed: facts.passed,
         metadata: bundle::metadata(facts),
     };
@@ -115,20 +114,54 @@ fn name(facts: &Facts) -> Result<ModelName, RegistryError> {
     })
 }
 
-/// Moves an alias to a version from wherever it is now; says nothing when it is there already.
-///
-/// Whoever publishes a later version in the same moment was later: then the alias stays there. A promotion that was
-/// overtaken is a conflict, since what it was decided on is not there any more.
-async fn point(
+/// Promotes where nobody has to be asked; returns why it did not. Whoever moved production in the meantime keeps it,
+/// since what was decided on is not there any more.
+async fn promote_unasked(
     services: &Services,
-    model: &ModelName,
     alias: &Alias,
     version: &ModelVersion,
-    kind: MoveKind,
-    because: &str,
-) -> Result<(), RegistryError> {
+    gates: Digest,
+) -> Result<Option<String>, RegistryError> {
     let registry = services.registry.as_ref();
-    let mut from = registry.aliases(model).await?.get(alias).copied();
+    let at = registry.aliases(&version.model).await?.get(alias).copied();
+    let ledger = registry.ledger(&version.model).await?;
+    if promote::rolled_back(&ledger, alias, version.number) {
+        let again = format!("`mlops promote {}` takes it back", version.number);
+        return Ok(Some(format!("{} was rolled back; {again}", version.number)));
+    }
+    let ground = Ground {
+        alias,
+        at,
+        gates,
+        warnings: Warnings::Refuse,
+    };
+    let because = match promote::decide(version, &ground) {
+        Decision::Promote { because } => because,
+        Decision::Keep { .. } if at == Some(version.number) => return Ok(None),
+        Decision::Keep { because } => return Ok(Some(because)),
+        Decision::CompareFirst => return Ok(Some(format!("`{alias}` was moved while this ran"))),
+    };
+    let step = AliasMove {
+        alias: alias.clone(),
+        from: at,
+        to: Some(version.number),
+        kind: MoveKind::Promotion,
+        because,
+    };
+    match registry
+        .move_alias(&version.model, step, &services.actor, services.now)
+        .await
+    {
+        Err(RegistryError::Conflict { .. }) => Ok(Some(format!("`{alias}` was moved while this ran"))),
+        moved => moved.map(|()| None),
+    }
+}
+
+/// Moves `candidate` to a version from wherever it is now; says nothing when it is there already. Whoever publishes a
+/// later version in the same moment was later: then it stays there.
+async fn point(services: &Services, model: &ModelName, version: &ModelVersion) -> Result<(), RegistryError> {
+    let (registry, alias) = (services.registry.as_ref(), Alias::candidate());
+    let mut from = registry.aliases(model).await?.get(&alias).copied();
     loop {
         if from == Some(version.number) {
             return Ok(());
@@ -137,17 +170,13 @@ async fn point(
             alias: alias.clone(),
             from,
             to: Some(version.number),
-            kind,
-            because: because.to_owned(),
+            kind: MoveKind::Publication,
+            because: "its run passed".to_owned(),
         };
         // Each conflict means that somebody else moved it, so this ends.
         match registry.move_alias(model, step, &services.actor, services.now).await {
-            Err(RegistryError::Conflict { found, .. }) if kind == MoveKind::Publication => {
-                if found > Some(version.number) {
-                    return Ok(());
-                }
-                from = found;
-            }
+            Err(RegistryError::Conflict { found, .. }) if found > Some(version.number) => return Ok(()),
+            Err(RegistryError::Conflict { found, .. }) => from = found,
             done => return done,
         }
     }
@@ -211,23 +240,24 @@ mod tests {
         }
     }
 
-    /// Where `candidate` is when we move it to version 2 of three and somebody else moves it to `theirs` first.
-    async fn check(theirs: u32) -> Option<VersionNumber> {
-        let folder = tempfile::tempdir().unwrap();
+    /// Three versions that passed, and somebody else who moves `alias` to one of them just before we move it.
+    async fn busy(folder: &tempfile::TempDir, alias: &Alias, theirs: u32) -> (Services, Vec<ModelVersion>) {
         let model: ModelName = "m".parse().unwrap();
         let inner = Local::new(folder.path());
         let mut versions = Vec::new();
         for content in ["one", "two", "three"] {
             let new = NewVersion {
                 files: BTreeMap::from([("model.json".to_owned(), content.into())]),
-                metadata: serde_json::Value::Null,
+                metadata: serde_json::json!({
+                    "gates": {"data": "pass"}, "passed": true, "champion": null, "gates_digest": Digest::of(b"gates"),
+                }),
                 actor: "ada".to_owned(),
                 at: Timestamp(0),
             };
             versions.push(inner.publish(&model, new).await.unwrap().version);
         }
         let theirs = AliasMove {
-            alias: Alias::candidate(),
+            alias: alias.clone(),
             from: None,
             to: Some(VersionNumber(theirs)),
             kind: MoveKind::Publication,
@@ -245,34 +275,34 @@ mod tests {
             now: Timestamp(0),
             events: tokio::sync::mpsc::unbounded_channel().0,
         };
-        let candidate = Alias::candidate();
-        point(
-            &services,
-            &model,
-            &candidate,
-            &versions[1],
-            MoveKind::Publication,
-            "published",
-        )
-        .await
-        .unwrap();
-        services
-            .registry
-            .aliases(&model)
-            .await
-            .unwrap()
-            .get(&candidate)
-            .copied()
+        (services, versions)
+    }
+
+    async fn at(services: &Services, alias: &Alias) -> Option<VersionNumber> {
+        let model: ModelName = "m".parse().unwrap();
+        services.registry.aliases(&model).await.unwrap().get(alias).copied()
     }
 
     #[tokio::test]
     async fn of_two_who_publish_at_once_the_later_version_keeps_the_alias() {
         for (theirs, stays) in [(1, 2), (2, 2), (3, 3)] {
-            assert_eq!(
-                check(theirs).await,
-                Some(VersionNumber(stays)),
-                "they moved it to {theirs}"
-            );
+            let folder = tempfile::tempdir().unwrap();
+            let (services, versions) = busy(&folder, &Alias::candidate(), theirs).await;
+            point(&services, &versions[1].model, &versions[1]).await.unwrap();
+            let stayed = at(&services, &Alias::candidate()).await;
+            assert_eq!(stayed, Some(VersionNumber(stays)), "they moved it to {theirs}");
         }
+    }
+
+    #[tokio::test]
+    async fn production_that_moved_after_the_decision_stays_where_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let (services, versions) = busy(&folder, &Alias::production(), 3).await;
+        let gates = Digest::of(b"gates");
+        let kept = promote_unasked(&services, &Alias::production(), &versions[1], gates)
+            .await
+            .unwrap();
+        assert_eq!(kept.as_deref(), Some("`production` was moved while this ran"));
+        assert_eq!(at(&services, &Alias::production()).await, Some(VersionNumber(3)));
     }
 }

@@ -92,15 +92,19 @@ pub async fn check(project: &Arc<Project>, services: &Services, options: &Option
     draft.finish(BTreeMap::new())
 }
 
-/// Two versions of the registry on today's held-out rows; nothing is trained, published or kept.
+/// Two versions of the registry on today's held-out rows, or one and the baseline; nothing is trained or kept.
 pub async fn compare_versions(
     project: &Arc<Project>,
     services: &Services,
     options: &Options,
-    [champion, challenger]: [&VersionRef; 2],
+    champion: Option<&VersionRef>,
+    challenger: &VersionRef,
 ) -> Result<Finished, RegistryError> {
     let registry = services.registry.as_ref();
-    let champion = compare::load(registry, &project.model, champion).await?;
+    let champion = match champion {
+        Some(champion) => compare::load(registry, &project.model, champion).await?,
+        None => Met::Nobody,
+    };
     let challenger = compare::load(registry, &project.model, challenger).await?;
     let mut draft = Draft::new(project, services, options);
     let made = challenger_made(&mut draft, project, services, challenger).await;
@@ -119,8 +123,10 @@ async fn challenger_made(
     challenger: Met,
 ) -> Option<Made> {
     let (version, model, seen) = match challenger {
-        Met::Version { version, model, seen } => (version, model, seen),
-        Met::Unusable { version, why } => {
+        Met::Version {
+            version, model, seen, ..
+        } => (version, model, seen),
+        Met::Unusable { version, why, .. } => {
             draft.facts.reason = format!("{} can not be used: {why}", version.number);
             return None;
         }
@@ -158,7 +164,7 @@ async fn publish_bundle(
     if let Some(why) = why_not {
         let registry = unpublished(services, bundle, why.clone());
         // A version that does not pass any more must not be promoted on what was found before.
-        if let (true, Some(digest)) = (options.publish, &registry.digest)
+        if let (true, Some(digest)) = (options.publish && !draft.could_not_find_out, &registry.digest)
             && let Err(error) = judge_existing(services, &draft.facts, digest).await
         {
             draft.step(services, "publish", Outcome::Error, Some(chain(&error)), 0);
@@ -181,6 +187,9 @@ async fn publish_bundle(
             } else {
                 format!("{} of `{}`", published.version.number, project.model)
             };
+            if let Some(why) = &published.facts.not_promoted {
+                draft.facts.alerts.push(format!("not promoted: {why}"));
+            }
             draft.facts.registry = Some(published.facts);
             draft.step(services, "publish", outcome, Some(detail), watch.elapsed_ms());
         }
@@ -202,5 +211,6 @@ fn unpublished(services: &Services, bundle: &BTreeMap<String, Vec<u8>>, why: Str
         existed: false,
         aliases: Vec::new(),
         not_published: Some(why),
+        not_promoted: None,
     }
 }

@@ -1,4 +1,4 @@
-//! Which rows a model was trained on: kept with it, so that no comparison scores it on rows it has seen.
+//! Which rows a model was trained on: kept with it, so that no comparison scores it on rows it has seen. Pure.
 
 use crate::data::Frame;
 use crate::train::Model;
@@ -6,7 +6,7 @@ use crate::train::Model;
 /// The file of a version: sorted 64-bit digests of its training rows, little-endian.
 pub const FILE: &str = "train_rows.bin";
 
-/// The rows that a model has seen, over the columns that it uses and its target: ascending, each once.
+/// The rows that a model has seen, over the columns that it uses and its target: ascending, as often as they occurred.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Seen(Vec<u64>);
 
@@ -19,19 +19,27 @@ impl Seen {
 
     fn ascending(mut digests: Vec<u64>) -> Self {
         digests.sort_unstable();
-        digests.dedup();
         Self(digests)
     }
 
     /// Whether the model has seen each of these rows; `None` when the data lacks a column, so that nobody can know.
+    ///
+    /// Rows that look alike to the model can not be told apart: one of them counts as seen only where the data hold no
+    /// more of its kind than the model was trained on.
     pub fn among(&self, frame: &Frame, model: &Model, rows: &[usize]) -> Option<Vec<bool>> {
         let digests = digests(frame, model)?;
-        let known = |row: &usize| {
-            digests
-                .get(*row)
-                .is_some_and(|digest| self.0.binary_search(digest).is_ok())
+        let now = Self::ascending(digests.clone());
+        let is_seen = |row: &usize| {
+            let digest = digests.get(*row)?;
+            let n_trained = self.count(*digest);
+            Some(n_trained > 0 && now.count(*digest) <= n_trained)
         };
-        Some(rows.iter().map(known).collect())
+        Some(rows.iter().map(|row| is_seen(row).unwrap_or(false)).collect())
+    }
+
+    fn count(&self, digest: u64) -> usize {
+        let begin = self.0.partition_point(|other| *other < digest);
+        self.0[begin..].partition_point(|other| *other == digest)
     }
 
     pub fn to_bytes(&self) -> Vec<u8> {
@@ -69,9 +77,10 @@ mod tests {
     #[test]
     fn bytes_come_back_and_broken_ones_do_no_harm() {
         let seen = Seen::ascending(vec![7, 3, u64::MAX, 3]);
-        assert_eq!(seen, Seen(vec![3, 7, u64::MAX]));
+        assert_eq!(seen, Seen(vec![3, 3, 7, u64::MAX]));
+        assert_eq!([seen.count(3), seen.count(5), seen.count(u64::MAX)], [2, 0, 1]);
         assert_eq!(Seen::from_bytes(&seen.to_bytes()), seen);
-        assert_eq!(Seen::from_bytes(&seen.to_bytes()[..20]), Seen(vec![3, 7]));
+        assert_eq!(Seen::from_bytes(&seen.to_bytes()[..20]), Seen(vec![3, 3]));
         assert_eq!(Seen::from_bytes(b"odd"), Seen::default());
     }
 }

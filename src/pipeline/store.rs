@@ -40,17 +40,17 @@ pub enum StoreError {
 /// Makes sure that nothing below [`STATE`] leads somewhere else, before anything is read from it or written to it.
 pub fn check_state(root: &Path) -> Result<(), StoreError> {
     let state = root.join(STATE);
-    for path in [
+    let directories = [
         state.clone(),
         state.join(RUNS),
-        state.join("cache"),
+        state.join(CACHE),
         state.join("registry"),
-    ] {
-        match sys::kind(&path)? {
-            None | Some(FileKind::Directory) => {}
-            Some(FileKind::File | FileKind::Symlink | FileKind::Special) => {
-                return Err(StoreError::Elsewhere { path });
-            }
+    ];
+    let files = [state.join(LATEST), state.join("judged"), state.join(".gitignore")];
+    let wanted = directories.map(|path| (path, FileKind::Directory));
+    for (path, kind) in wanted.into_iter().chain(files.map(|path| (path, FileKind::File))) {
+        if sys::kind(&path)?.is_some_and(|found| found != kind) {
+            return Err(StoreError::Elsewhere { path });
         }
     }
     Ok(())

@@ -18,7 +18,10 @@ const LIMIT: u64 = 8 * 1024 * 1024;
 pub fn count(root: &Path, versions: &[ModelVersion], test: Digest, model: Digest) -> Result<u64, StoreError> {
     let directory = own_directory(root)?;
     let path = directory.join(FILE);
-    let known = sys::read_text(&path, LIMIT).unwrap_or_default();
+    let known = match sys::read_text(&path, LIMIT) {
+        Err(error) if error.is_not_found() => String::new(),
+        read => read?,
+    };
     let (test, model) = (test.to_string(), model.to_string());
     let line = format!("{test} {model}");
     if !known.lines().any(|other| other == line) {

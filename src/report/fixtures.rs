@@ -191,6 +191,7 @@ pub fn better() -> Facts {
         started: Timestamp(1_795_000_000),
         commit: Some(COMMIT.to_owned()),
         previous_run: None,
+        gates_digest: Digest::of(b"gates"),
         defaults: vec![
             default("data.split", "random, 20 % test, seed 42"),
             default("data.task", "regression"),
@@ -317,8 +318,9 @@ pub fn better() -> Facts {
                     status: SliceStatus::TooFewRows,
                 },
             ],
+            itself: false,
             n_left_out: 0,
-            test_set_uses: 7,
+            test_set_uses: Some(7),
         }),
         gates: vec![
             gate(
@@ -353,6 +355,7 @@ pub fn better() -> Facts {
             existed: false,
             aliases: vec![("production".to_owned(), VersionNumber(3))],
             not_published: Some("a pull request publishes nothing".to_owned()),
+            not_promoted: None,
         }),
         history: [("v1", 58.9), ("v2", 56.2), ("v3", 55.1), ("this run", 53.2)]
             .map(|(label, value)| HistoryPoint {
@@ -414,7 +417,7 @@ pub fn inconclusive() -> Facts {
     };
     let comparison = facts.comparison.as_mut().unwrap();
     comparison.metrics = compared;
-    comparison.test_set_uses = 23;
+    comparison.test_set_uses = Some(23);
     comparison.slices = vec![
         slice("contract=Month-to-month", 775, (0.241, 0.2464), 0.41, SliceStatus::Ok),
         slice("contract=One year", 295, (0.118, 0.1153), 1.0, SliceStatus::Ok),
@@ -561,7 +564,7 @@ pub fn first() -> Facts {
         89,
     )];
     comparison.slices.clear();
-    comparison.test_set_uses = 1;
+    comparison.test_set_uses = Some(1);
     let evaluation = facts.evaluation.as_mut().unwrap();
     evaluation.slices = [("sex=1", 49, 51.9, [44.1, 59.2]), ("sex=2", 40, 54.7, [46.0, 62.8])]
         .map(|(name, n_rows, value, interval)| SliceResult {
@@ -588,6 +591,7 @@ pub fn first() -> Facts {
         existed: false,
         aliases: vec![("candidate".to_owned(), VersionNumber(1))],
         not_published: None,
+        not_promoted: None,
     });
     facts.reason = "RMSE is better (−20.0, 95 % interval −26.9 to −13.4); every gate passed".to_owned();
     facts
@@ -611,6 +615,7 @@ pub fn reused() -> Facts {
         existed: true,
         aliases: vec![("production".to_owned(), VersionNumber(3))],
         not_published: None,
+        not_promoted: None,
     });
     facts.verdict = Verdict::Same;
     facts.reason = "every gate passed".to_owned();

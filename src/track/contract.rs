@@ -181,6 +181,7 @@ async fn judged(registry: Box<dyn ModelRegistry>, other: Box<dyn ModelRegistry>)
     registry.publish(&model(), version("two")).await.unwrap();
     let judgement = |number: u32, text: &str| Judgement {
         version: VersionNumber(number),
+        against: Some(VersionNumber(2)),
         passed: false,
         metadata: json!({"about": text}),
     };
@@ -201,6 +202,7 @@ async fn judged(registry: Box<dyn ModelRegistry>, other: Box<dyn ModelRegistry>)
     );
     let event = LedgerEvent::Judged {
         version: VersionNumber(1),
+        against: Some(VersionNumber(2)),
         passed: false,
     };
     assert_eq!(other.ledger(&model()).await.unwrap()[2].event, event);

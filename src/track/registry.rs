@@ -172,6 +172,8 @@ pub enum LedgerEvent {
     /// The version was judged again, and what is known about it is now what that found.
     Judged {
         version: VersionNumber,
+        /// Who it met; `None` is the baseline.
+        against: Option<VersionNumber>,
         passed: bool,
     },
     Moved(AliasMove),
@@ -211,6 +213,7 @@ pub struct Publication {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Judgement {
     pub version: VersionNumber,
+    pub against: Option<VersionNumber>,
     pub passed: bool,
     /// Takes the place of the version's metadata; what it was before stays in the registry.
     pub metadata: serde_json::Value,

@@ -103,10 +103,10 @@ fn verdicts_judge_the_difference() {
         .map(|v| judge(&gate(Some(60.0), None, true), v, OnInconclusive::Warn))
         .into();
     insta::assert_snapshot!(plain.join("\n"), @"
-    Pass: RMSE is 53.5, within the limit of 60, better (−4.2, 95 % interval −9.8 to 1.5; up to 0.577 worse is allowed)
-    Pass: RMSE is 53.5, within the limit of 60, the same (−4.2, 95 % interval −9.8 to 1.5; up to 0.577 worse is allowed)
-    Fail: RMSE is 53.5, within the limit of 60, worse (−4.2, 95 % interval −9.8 to 1.5; up to 0.577 worse is allowed)
-    Warn: RMSE is 53.5, within the limit of 60, undecided (−4.2, 95 % interval −9.8 to 1.5; up to 0.577 worse is allowed; about 254 rows would decide)
+    Pass: RMSE is 53.5, within the limit of 60, better on the 111 rows compared (−4.2, 95 % interval −9.8 to 1.5; up to 0.577 worse is allowed)
+    Pass: RMSE is 53.5, within the limit of 60, the same on the 111 rows compared (−4.2, 95 % interval −9.8 to 1.5; up to 0.577 worse is allowed)
+    Fail: RMSE is 53.5, within the limit of 60, worse on the 111 rows compared (−4.2, 95 % interval −9.8 to 1.5; up to 0.577 worse is allowed)
+    Warn: RMSE is 53.5, within the limit of 60, undecided on the 111 rows compared (−4.2, 95 % interval −9.8 to 1.5; up to 0.577 worse is allowed; about 254 rows would decide)
     Fail: RMSE was not compared: the challenger failed to run
     ");
     let strict = MetricGate {
@@ -115,10 +115,10 @@ fn verdicts_judge_the_difference() {
     };
     let strict: Vec<String> = all.map(|v| judge(&strict, v, OnInconclusive::Fail)).into();
     insta::assert_snapshot!(strict.join("\n"), @"
-    Pass: RMSE is 53.5, better (−4.2, 95 % interval −9.8 to 1.5; up to 0.577 worse is allowed)
-    Fail: RMSE is 53.5, the same (−4.2, 95 % interval −9.8 to 1.5; up to 0.577 worse is allowed), and an improvement is required
-    Fail: RMSE is 53.5, worse (−4.2, 95 % interval −9.8 to 1.5; up to 0.577 worse is allowed)
-    Fail: RMSE is 53.5, undecided (−4.2, 95 % interval −9.8 to 1.5; up to 0.577 worse is allowed; about 254 rows would decide)
+    Pass: RMSE is 53.5, better on the 111 rows compared (−4.2, 95 % interval −9.8 to 1.5; up to 0.577 worse is allowed)
+    Fail: RMSE is 53.5, the same on the 111 rows compared (−4.2, 95 % interval −9.8 to 1.5; up to 0.577 worse is allowed), and an improvement is required
+    Fail: RMSE is 53.5, worse on the 111 rows compared (−4.2, 95 % interval −9.8 to 1.5; up to 0.577 worse is allowed)
+    Fail: RMSE is 53.5, undecided on the 111 rows compared (−4.2, 95 % interval −9.8 to 1.5; up to 0.577 worse is allowed; about 254 rows would decide)
     Fail: RMSE was not compared: the challenger failed to run
     ");
 }

@@ -51,11 +51,19 @@ fn metrics(facts: &Facts) -> Map<String, Value> {
     let mut out = Map::new();
     for result in results {
         let comparison = compared.iter().find(|one| one.metric == result.name);
+        // Where rows are left out, the value is that of the rows that both are compared on, as the difference is.
+        let on_fewer = comparison
+            .and_then(|one| one.challenger)
+            .filter(|value| result.value != Some(*value));
+        let (value, interval) = match on_fewer {
+            Some(value) => (Some(value), None),
+            None => (result.value, result.interval),
+        };
         out.insert(
             result.name.clone(),
             json!({
-                "value": result.value,
-                "interval": result.interval,
+                "value": value,
+                "interval": interval,
                 "direction": result.direction,
                 "champion": comparison.and_then(|one| one.champion),
                 "difference": comparison.and_then(|one| one.difference),

@@ -288,7 +288,7 @@ fn inlines(pieces: &[Inline], place: Place) -> String {
     let mut out = String::new();
     for piece in pieces {
         let place = match place {
-            Place::Start if !out.is_empty() => Place::Inside,
+            Place::Start if !out.trim().is_empty() => Place::Inside,
             place => place,
         };
         let shown = match piece {
@@ -337,6 +337,8 @@ fn literal(raw: &str, place: Place) -> String {
 /// Text without any meaning to Markdown, HTML or GitHub's filters; see the top of this file.
 fn escaped(text: &str, place: Place) -> String {
     const ZERO_WIDTH_SPACE: char = '\u{200b}';
+    // Blanks at the start of a line do not count, so what follows them is its start.
+    let text = if place == Place::Start { text.trim_start() } else { text };
     let chars: Vec<char> = text.chars().collect();
     let mut out = String::with_capacity(text.len() + 16);
     let mut leading_digits = place == Place::Start;

@@ -30,11 +30,12 @@ pub fn section(facts: &Facts) -> Option<Section> {
             .to_owned(),
     ];
     notes.push(match comparison.test_set_uses {
-        0 | 1 => "This test set has judged no other challenger.".to_owned(),
-        uses => format!(
+        Some(0 | 1) => "This test set has judged no other challenger.".to_owned(),
+        Some(uses) => format!(
             "This test set has judged {} challengers, this one included.",
             format::count(uses)
         ),
+        None => "How many challengers this test set has judged is not known.".to_owned(),
     });
     let mut blocks = vec![Block::Table(table)];
     blocks.extend(notes.into_iter().map(|note| Block::Note(vec![text(note)])));

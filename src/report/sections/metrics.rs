@@ -10,11 +10,9 @@ use super::{
 };
 use crate::base::{Direction, Verdict};
 use crate::evaluate::metric;
-use crate::facts::{Champion, Facts};
+use crate::facts::{Champion, Facts, WORN};
 use crate::gates::GateStatus;
 
-/// A test set that judged so many challengers is said to be worn.
-const WORN: u64 = 20;
 /// A table of more is not read.
 const MAX_METRICS: usize = 8;
 
@@ -39,7 +37,7 @@ pub fn section(facts: &Facts) -> Section {
         if let Some(uses) = facts
             .comparison
             .as_ref()
-            .map(|one| one.test_set_uses)
+            .and_then(|one| one.test_set_uses)
             .filter(|uses| *uses >= WORN)
         {
             blocks.push(Block::Note(vec![text(format!(

@@ -110,6 +110,9 @@ fn against(champion: &Champion) -> Inlines {
 
 fn champion_heading(facts: &Facts) -> String {
     match facts.comparison.as_ref().map(|comparison| &comparison.champion) {
+        Some(Champion::Version {
+            version, alias: None, ..
+        }) => version.to_string(),
         Some(Champion::Version { version, .. }) => format!("Production ({version})"),
         Some(Champion::Baseline { .. }) => "Baseline".to_owned(),
         None => "Production".to_owned(),

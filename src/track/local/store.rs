@@ -109,6 +109,7 @@ impl Local {
                 model: model.clone(),
                 event: LedgerEvent::Judged {
                     version: judgement.version,
+                    against: judgement.against,
                     passed: judgement.passed,
                 },
             };
