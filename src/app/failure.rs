@@ -102,9 +102,13 @@ impl Failure {
 
 /// Tells a person, and a program that reads the result of a run; says the exit code.
 pub fn show(failure: &Failure, invocation: &Invocation) -> u8 {
-    if wants_json(invocation) && matches!(invocation.cli.command, Command::Run { .. } | Command::Check) {
+    if wants_json(invocation) {
+        let answer = match invocation.cli.command {
+            Command::Run { .. } | Command::Check => object(failure),
+            _ => json!({"error": chain(failure)}),
+        };
         // Where stdout can not be written either, stderr has to do.
-        print(&format!("{:#}", object(failure))).ok();
+        print(&format!("{answer:#}")).ok();
     }
     match failure {
         Failure::Diagnostics(problems) => say(&problems.to_string()),

@@ -148,6 +148,8 @@ fn a_program_reads_why_a_run_could_not_begin() {
     let (code, result) = repository.json(&["run"]);
     assert_eq!((code, &result["verdict"]), (2, &serde_json::json!("failed to run")));
     assert_eq!(result["passed"], false);
+    let (code, other) = repository.json(&["promote"]);
+    assert_eq!((code, other["error"].is_string()), (2, true), "{other:#}");
     let problem = &result["problems"][0];
     assert_eq!(
         (&problem["file"], &problem["line"]),
