@@ -152,3 +152,53 @@ impl fmt::Display for VersionNumber {
         write!(f, "v{}", self.0)
     }
 }
+
+/// The full name of a commit: 40 hexadecimal digits, or 64 in a repository with SHA-256 objects.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct CommitSha(String);
+
+impl CommitSha {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The first seven digits, as people write it.
+    pub fn short(&self) -> &str {
+        &self.0[..7]
+    }
+}
+
+impl FromStr for CommitSha {
+    type Err = NameError;
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let is_hex = text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        if !is_hex || !matches!(text.len(), 40 | 64) || text.bytes().all(|b| b == b'0') {
+            return Err(NameError {
+                what: "commit",
+                name: text.chars().take(64).collect(),
+                why: "it needs 40 or 64 hexadecimal digits, not all zero",
+            });
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for CommitSha {
+    type Error = NameError;
+    fn try_from(text: String) -> Result<Self, NameError> {
+        text.parse()
+    }
+}
+
+impl From<CommitSha> for String {
+    fn from(sha: CommitSha) -> Self {
+        sha.0
+    }
+}
+
+impl fmt::Display for CommitSha {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -9,7 +9,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("stats", &["base"]),
     ("sys", &["base"]),
     ("exec", &["base", "sys"]),
-    ("track", &["base", "sys"]),
+    ("github", &["base", "sys"]),
+    ("track", &["base", "sys", "github"]),
     ("data", &["base", "stats", "sys"]),
     ("evaluate", &["base", "stats", "data"]),
     ("gates", &["base", "sys", "exec", "evaluate"]),
@@ -29,7 +30,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "app",
         &[
             "base", "stats", "sys", "exec", "track", "data", "evaluate", "gates", "train", "promote", "config",
-            "facts", "report", "pipeline", "cli",
+            "facts", "report", "pipeline", "cli", "github",
         ],
     ),
 ];
