@@ -64,6 +64,24 @@ pub enum Inline {
     Quiet(String),
     /// A word with the symbol and color of its tone; the word alone is enough to understand it.
     Status(Tone, String),
+    /// Where to read on; the words alone say what is there.
+    Link(String, Address),
+}
+
+/// The address of a page: `http` or `https`, and nothing in it that Markdown, HTML or a terminal gives a meaning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address(String);
+
+impl Address {
+    pub fn new(text: &str) -> Option<Self> {
+        let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/?#@&=+,;%".contains(c);
+        (!rest.is_empty() && text.len() <= 500 && rest.chars().all(is_plain)).then(|| Self(text.to_owned()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -195,7 +213,8 @@ pub fn plain(pieces: &[Inline]) -> String {
             | Inline::Code(text)
             | Inline::Strong(text)
             | Inline::Quiet(text)
-            | Inline::Status(_, text) => text.as_str(),
+            | Inline::Status(_, text)
+            | Inline::Link(text, _) => text.as_str(),
         })
         .collect()
 }
@@ -219,6 +238,22 @@ impl Column {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_can_not_be_anything_else() {
+        let address = "https://github.example/ada/m/actions/runs/7#artifacts";
+        assert_eq!(Address::new(address).unwrap().as_str(), address);
+        for text in [
+            "javascript:alert(1)",
+            "https://",
+            "https://a b",
+            "https://a)[x](b",
+            "https://a\"onclick",
+            "ftp://a",
+        ] {
+            assert_eq!(Address::new(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn literals_in_backticks_become_code() {

@@ -14,5 +14,8 @@ mod fixtures;
 #[cfg(test)]
 mod tests;
 
+pub use document::{Document, Tone};
 pub use render::{Html, Json, Markdown, Render, Terminal};
-pub use sections::{sections, title};
+pub use sections::{
+    Around, VersionRow, around, document_title, gate, help, problems, refusal, registry, sections, statement, title,
+};

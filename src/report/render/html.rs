@@ -330,6 +330,11 @@ fn inlines(pieces: &[Inline]) -> String {
                 symbol(*tone),
                 escaped(&line(text, MAX_NAME))
             ),
+            Inline::Link(text, address) => format!(
+                "<a href=\"{}\" rel=\"noreferrer\">{}</a>",
+                escaped(address.as_str()),
+                escaped(&line(text, MAX_NAME))
+            ),
         })
         .collect()
 }

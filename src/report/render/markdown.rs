@@ -8,7 +8,7 @@
 //!   zero-width space separates `@`, `#`, `:` and the like from what follows. `$`, which starts math, becomes its
 //!   full-width form.
 
-use super::super::document::{Block, Chart, Document, Figure, Inline, Picture, Table, Tone, plain};
+use super::super::document::{Address, Block, Chart, Document, Figure, Inline, Picture, Table, Tone, plain};
 use super::super::text::{MAX_NAME, MAX_TEXT, block, line, without_commands};
 use super::super::{format, text};
 use super::{Part, Render, fit, lines};
@@ -296,6 +296,7 @@ fn inlines(pieces: &[Inline], place: Place) -> String {
             Inline::Code(text) => literal(text, place),
             Inline::Strong(text) => strong(&line(text, MAX_NAME), place),
             Inline::Status(tone, text) => format!("{} {}", symbol(*tone), strong_status(&line(text, MAX_NAME), place)),
+            Inline::Link(text, address) => link(&line(text, MAX_NAME), address, place),
         };
         out.push_str(&shown);
     }
@@ -312,6 +313,19 @@ fn strong(text: &str, place: Place) -> String {
         ("", _) => String::new(),
         (text, Place::Html) => format!("<b>{}</b>", escaped(text, place)),
         (text, _) => format!("**{}**", escaped(text, Place::Inside)),
+    }
+}
+
+fn link(text: &str, address: &Address, place: Place) -> String {
+    match place {
+        Place::Html => format!(
+            "<a href=\"{}\">{}</a>",
+            address.as_str().replace('&', "&amp;"),
+            escaped(text, place)
+        ),
+        Place::Start | Place::Inside | Place::Cell => {
+            format!("[{}]({})", escaped(text, Place::Inside), address.as_str())
+        }
     }
 }
 

@@ -507,6 +507,7 @@ fn bare(piece: &Inline) -> (String, Option<&'static str>) {
             format!("{} {}", symbol(*tone), line(text, MAX_NAME)),
             Some(lines::sgr(*tone)),
         ),
+        Inline::Link(text, address) => (format!("{} {}", line(text, MAX_NAME), address.as_str()), None),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Facts → document: what is said, in which order, and what gives way first. Pure.
 
+mod answers;
+mod around;
 mod changes;
 mod checks;
 mod comparison;
@@ -11,6 +13,9 @@ mod model;
 mod plots;
 mod repeat;
 mod slices;
+
+pub use answers::{VersionRow, gate, help, problems, refusal, registry, statement};
+pub use around::{Around, around};
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -63,14 +68,23 @@ pub fn sections(facts: &Facts, baseline: Option<&Facts>) -> Document {
 
 /// The headline as one printable line with its symbol: the title of the check.
 pub fn title(facts: &Facts) -> String {
-    let symbol = match tone(facts) {
+    title_of(tone(facts), &headline::sentence(facts))
+}
+
+/// A document's title as one printable line with its symbol.
+pub fn document_title(document: &Document) -> String {
+    title_of(document.tone, &document.title)
+}
+
+fn title_of(tone: Tone, pieces: &[Inline]) -> String {
+    let symbol = match tone {
         Tone::Good => "✅",
         Tone::Plain => "ℹ️",
         Tone::Warn => "⚠️",
         Tone::Bad => "❌",
     };
     without_commands(&line(
-        &format!("{symbol} {}", plain(&headline::sentence(facts))),
+        &format!("{symbol} {}", plain(pieces)),
         MAX_TITLE - 1, // A zero-width space may be added.
     ))
 }
