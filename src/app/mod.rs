@@ -1,6 +1,7 @@
 //! The composition root: an invocation in, an exit code out; one function a command. Only here stdout is written.
 
 mod failure;
+mod moves;
 mod progress;
 mod project;
 mod promote;

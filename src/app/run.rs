@@ -36,7 +36,11 @@ enum Work {
 async fn work(invocation: &Invocation, publish: bool, work: Work) -> Result<u8, Failure> {
     let opened = project::open(invocation)?;
     warn(invocation, &opened.warnings);
-    let options = Options::of(&opened.file, publish);
+    let options = if publish {
+        Options::publishing(&opened.file)
+    } else {
+        Options::looking(&opened.file)
+    };
     let (events, listener) = unbounded_channel();
     let common = &invocation.cli.common;
     let quiet = common.quiet || json(invocation);
@@ -225,7 +229,7 @@ pub async fn compare(invocation: &Invocation, champion: &str, challenger: &str) 
     let opened = project::open(invocation)?;
     let (events, _) = unbounded_channel();
     let services = project::services(invocation, &opened.root, events);
-    let options = Options::of(&opened.file, false);
+    let options = Options::looking(&opened.file);
     let (champion, challenger) = (version_ref(champion)?, version_ref(challenger)?);
     let mut finished =
         pipeline::compare_versions(&opened.project, &services, &options, Some(&champion), &challenger).await?;

@@ -22,20 +22,34 @@ use super::{Event, Services, bundle};
 /// What differs between one run and another of the same project.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Whether a run that passed becomes a version.
-    pub publish: bool,
+    /// Why a run that passed does not become a version; `None` when it does.
+    pub keep_back: Option<&'static str>,
     /// The configuration file as the user would name it.
     pub config_file: String,
     pub program_version: &'static str,
 }
 
 impl Options {
-    pub fn of(config_file: &str, publish: bool) -> Self {
+    /// A run whose model becomes a version if it passes.
+    pub fn publishing(config_file: &str) -> Self {
         Self {
-            publish,
+            keep_back: None,
             config_file: config_file.to_owned(),
             program_version: env!("CARGO_PKG_VERSION"),
         }
+    }
+
+    /// A run whose model does not become a version, and why.
+    pub fn keeping_back(config_file: &str, why: &'static str) -> Self {
+        Self {
+            keep_back: Some(why),
+            ..Self::publishing(config_file)
+        }
+    }
+
+    /// A run that only looks.
+    pub fn looking(config_file: &str) -> Self {
+        Self::keeping_back(config_file, "publication was not asked for")
     }
 }
 
@@ -156,16 +170,16 @@ async fn publish_bundle(
         Some("there is no model".to_owned())
     } else if !draft.facts.passed {
         Some(format!("the run did not pass: {}", draft.facts.reason))
-    } else if !options.publish {
-        Some("publication was not asked for".to_owned())
     } else {
-        None
+        options.keep_back.map(str::to_owned)
     };
     if let Some(why) = why_not {
         let registry = unpublished(services, bundle, why.clone());
         // A version that does not pass any more must not be promoted on what was found before.
-        if let (true, Some(digest)) = (options.publish && !draft.could_not_find_out, &registry.digest)
-            && let Err(error) = judge_existing(services, &draft.facts, digest).await
+        if let (true, Some(digest)) = (
+            options.keep_back.is_none() && !draft.could_not_find_out,
+            &registry.digest,
+        ) && let Err(error) = judge_existing(services, &draft.facts, digest).await
         {
             draft.step(services, "publish", Outcome::Error, Some(chain(&error)), 0);
         }
