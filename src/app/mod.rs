@@ -8,6 +8,7 @@ mod promote;
 mod registry;
 mod run;
 mod score;
+mod workspace;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -75,6 +76,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, env: BTreeMap<String, Strin
         code
     });
     runtime.shutdown_timeout(LEAVE_AFTER);
+    workspace::give_back(&invocation.env);
     code
 }
 

@@ -9,10 +9,10 @@ use crate::base::{Diagnostic, Diagnostics, Span};
 use crate::cli::Invocation;
 use crate::config::{self, Project};
 use crate::pipeline::{self, Event, Services};
+use crate::sys;
 use crate::track::Local;
-use crate::{exec, sys};
 
-use super::Failure;
+use super::{Failure, workspace};
 
 /// Where a configuration is looked for when none is named.
 const NAMES: [&str; 4] = ["mlops.yaml", "mlops.yml", ".github/mlops.yaml", ".github/mlops.yml"];
@@ -89,14 +89,16 @@ pub fn registry(root: &Path) -> Local {
 }
 
 /// What a run acts with on this machine.
-pub fn services(invocation: &Invocation, root: &Path, events: UnboundedSender<Event>) -> Services {
-    Services {
+pub fn services(invocation: &Invocation, root: &Path, events: UnboundedSender<Event>) -> Result<Services, Failure> {
+    let (child_env, child_user) = workspace::children(&invocation.env, root)?;
+    Ok(Services {
         root: root.to_owned(),
         registry: Box::new(registry(root)),
         registry_place: REGISTRY.to_owned(),
-        child_env: exec::scrubbed_env(&invocation.env),
+        child_env,
+        child_user,
         actor: invocation.actor(),
         now: sys::now(),
         events,
-    }
+    })
 }

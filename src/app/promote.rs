@@ -17,7 +17,7 @@ use super::{FAILED, Failure, PASSED};
 pub async fn promote(invocation: &Invocation, version: Option<&str>, warnings: Warnings) -> Result<u8, Failure> {
     let opened = project::open(invocation)?;
     let (events, _) = unbounded_channel();
-    let services = project::services(invocation, &opened.root, events);
+    let services = project::services(invocation, &opened.root, events)?;
     let mut wanted = Wanted {
         warnings,
         ..Wanted::candidate()
@@ -51,7 +51,7 @@ pub async fn promote(invocation: &Invocation, version: Option<&str>, warnings: W
 pub async fn rollback(invocation: &Invocation) -> Result<u8, Failure> {
     let opened = project::open(invocation)?;
     let (events, _) = unbounded_channel();
-    let services = project::services(invocation, &opened.root, events);
+    let services = project::services(invocation, &opened.root, events)?;
     match moves::roll_back(&opened, &services, None).await? {
         Outcome::Move(step) => {
             moved(invocation, &opened.project.model, &step)?;

@@ -48,7 +48,7 @@ pub async fn publish(invocation: &Invocation) -> Result<u8, Failure> {
         return Err(Failure::Unusable(message.to_owned()));
     }
     let (events, _) = unbounded_channel();
-    let services = project::services(invocation, &opened.root, events);
+    let services = project::services(invocation, &opened.root, events)?;
     let published = pipeline::publish_run(&services, &opened.project.promote, &facts, bundle).await?;
     let number = published.version.number;
     let said = if published.facts.existed {

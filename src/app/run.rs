@@ -46,7 +46,7 @@ async fn work(invocation: &Invocation, publish: bool, work: Work) -> Result<u8, 
     let quiet = common.quiet || json(invocation);
     let color = invocation.terminal.stderr && invocation.color();
     let shown = tokio::spawn(progress::listen(listener, quiet, common.verbose > 0, color));
-    let services = project::services(invocation, &opened.root, events);
+    let services = project::services(invocation, &opened.root, events)?;
     let finished = match work {
         Work::Run => pipeline::run(&opened.project, &services, &options).await,
         Work::Check => pipeline::check(&opened.project, &services, &options).await,
@@ -228,7 +228,7 @@ pub fn report(invocation: &Invocation, run: Option<&Path>, rendering: Rendering)
 pub async fn compare(invocation: &Invocation, champion: &str, challenger: &str) -> Result<u8, Failure> {
     let opened = project::open(invocation)?;
     let (events, _) = unbounded_channel();
-    let services = project::services(invocation, &opened.root, events);
+    let services = project::services(invocation, &opened.root, events)?;
     let options = Options::looking(&opened.file);
     let (champion, challenger) = (version_ref(champion)?, version_ref(challenger)?);
     let mut finished =

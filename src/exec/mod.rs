@@ -4,8 +4,10 @@ mod environment;
 mod run;
 mod text;
 mod tree;
+mod user;
 
 pub use environment::scrubbed_env;
 pub use run::{Exit, Task, run, shield, stop_all};
 pub use text::{Tail, neutralise};
 pub use tree::become_subreaper;
+pub use user::{User, prepare_home};

@@ -17,6 +17,7 @@ use tokio::process::{Child, Command};
 
 use super::text::Lines;
 use super::tree::{self, MARK, Scope};
+use super::user::User;
 use crate::sys::Stopwatch;
 
 /// Between asking a command to end and ending it.
@@ -41,6 +42,8 @@ pub struct Task {
     /// The whole environment: nothing else is passed on but a mark by which the command's processes are found again.
     pub env: BTreeMap<String, String>,
     pub timeout: Duration,
+    /// Who it runs as; none is who we are. Another user's command gains no rights from what it executes.
+    pub user: Option<User>,
 }
 
 /// How a command ended.
@@ -201,7 +204,11 @@ fn start(task: &Task) -> Result<(Running, pipe::Receiver), ExecError> {
     if STOPPING.load(Ordering::SeqCst) {
         return Err(ExecError::Stopping);
     }
-    let child = command.spawn().map_err(ExecError::Start)?;
+    let child = match task.user {
+        Some(user) => spawn_as(&mut command, user),
+        None => command.spawn(),
+    }
+    .map_err(ExecError::Start)?;
     let shell = child.id().and_then(|id| i32::try_from(id).ok()).unwrap_or_default();
     live.insert(shell, mark);
     Ok((
@@ -211,6 +218,23 @@ fn start(task: &Task) -> Result<(Running, pipe::Receiver), ExecError> {
         },
         output,
     ))
+}
+
+/// Starts a command as another user, without the groups that we are in, and so that no `sudo` or `su` helps it.
+fn spawn_as(command: &mut Command, user: User) -> io::Result<Child> {
+    command.uid(user.uid).gid(user.gid);
+    let runtime = tokio::runtime::Handle::current();
+    // That mark is a thread's own, goes to what the thread starts, and can not be taken back: so the thread is new.
+    std::thread::scope(|scope| {
+        let spawning = std::thread::Builder::new().spawn_scoped(scope, || {
+            rustix::thread::set_no_new_privs(true)?;
+            let _entered = runtime.enter();
+            command.spawn()
+        })?;
+        spawning
+            .join()
+            .unwrap_or_else(|_| Err(io::Error::other("the thread that starts commands panicked")))
+    })
 }
 
 /// A shell that was started; dropped before it was ended, it is ended by a thread of its own.

@@ -14,6 +14,7 @@ fn task(command: &str) -> Task {
         cwd: std::env::temp_dir(),
         env: BTreeMap::from([("PATH".to_owned(), path)]),
         timeout: Duration::from_mins(1),
+        user: None,
     }
 }
 
@@ -298,4 +299,81 @@ async fn a_shield_is_up() {
         assert_eq!(lines, ["0", "0"]);
         assert!(Path::new("/proc/self/stat").exists());
     }
+}
+
+/// A folder that another user owns and works in, or none when we are not root and can not make one.
+fn somebodys_folder() -> Option<(tempfile::TempDir, User)> {
+    let user = User { uid: 1001, gid: 1002 };
+    if !crate::sys::is_root() {
+        eprintln!("not root: commands of another user were not tested");
+        return None;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    std::os::unix::fs::chown(dir.path(), Some(user.uid), Some(user.gid)).unwrap();
+    Some((dir, user))
+}
+
+#[tokio::test]
+async fn another_users_command_has_their_rights_alone() {
+    let Some((dir, user)) = somebodys_folder() else { return };
+    let mut given = task("id -u; id -g; grep -E '^(Groups|NoNewPrivs|CapEff|CapPrm):' /proc/self/status; : >made");
+    given.cwd = dir.path().to_owned();
+    given.user = Some(user);
+    let (exit, lines) = check(&given).await;
+    assert_eq!(exit.code, Some(0));
+    let words: Vec<String> = lines
+        .iter()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    let nothing = "0".repeat(16);
+    assert_eq!(
+        words,
+        [
+            "1001",
+            "1002",
+            "Groups:",
+            &format!("CapPrm: {nothing}"),
+            &format!("CapEff: {nothing}"),
+            "NoNewPrivs: 1"
+        ]
+    );
+    let made = dir.path().join("made").metadata().unwrap();
+    assert_eq!(std::os::unix::fs::MetadataExt::uid(&made), 1001);
+    // The mark is the child's: what we start as ourselves is as before.
+    let (_, lines) = check(&task("grep NoNewPrivs: /proc/self/status; id -u")).await;
+    assert_eq!(lines, ["NoNewPrivs:\t0", "0"]);
+}
+
+#[tokio::test]
+async fn another_users_command_can_not_look_into_us() {
+    let Some((dir, user)) = somebodys_folder() else { return };
+    let us = std::process::id();
+    let tries = ["environ", "mem", "fd/1", "maps"].map(|name| format!("cat /proc/{us}/{name} >/dev/null; echo $?"));
+    let mut given = task(&format!(
+        "{}; kill -9 {us}; echo $?; touch /etc/made; echo $?",
+        tries.join("; ")
+    ));
+    given.cwd = dir.path().to_owned();
+    given.user = Some(user);
+    let (_, lines) = check(&given).await;
+    let codes: Vec<&str> = lines
+        .iter()
+        .map(String::as_str)
+        .filter(|line| line.parse::<i32>().is_ok())
+        .collect();
+    assert_eq!(codes, ["1"; 6], "{lines:#?}");
+}
+
+#[tokio::test]
+async fn another_users_command_ends_with_all_it_started() {
+    let Some((dir, user)) = somebodys_folder() else { return };
+    std::fs::create_dir(dir.path().join("marks")).unwrap();
+    std::os::unix::fs::chown(dir.path().join("marks"), Some(user.uid), None).unwrap();
+    let mut given = task(&escapes(&dir.path().join("marks")));
+    given.cwd = dir.path().to_owned();
+    given.user = Some(user);
+    let (exit, pids) = check(&given).await;
+    assert_eq!(exit.code, Some(0));
+    assert_eq!(pids.len(), 6, "{pids:?}");
+    assert!(alive(&pids).is_empty());
 }

@@ -3,7 +3,8 @@
 //! A process that leaves its group and its parent is handed to this program, which has asked the kernel for that
 //! ([`become_subreaper`]), so everything that a command ever started is found below us in `/proc`. Tasks may run at the
 //! same time: a stray is a task's own if it is in its group or carries its mark in the environment; one that carries
-//! nobody's is ended with the first task that ends.
+//! nobody's, or whose environment we may not read since it runs as another user and a container's root may not look into
+//! that one, is ended with the first task that ends.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

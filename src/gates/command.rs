@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{CommandRun, GateResult, GateStatus};
 use crate::base::Span;
-use crate::exec::{self, Exit, Tail, Task, neutralise};
+use crate::exec::{self, Exit, Tail, Task, User, neutralise};
 use crate::sys::Stopwatch;
 
 /// More lines than this of one command are not shown while it runs; its end is kept all the same.
@@ -15,25 +15,35 @@ const MAX_LIVE_LINES: usize = 20_000;
 /// As much of a command as a sentence can bear.
 const MAX_SHOWN_CHARS: usize = 80;
 
+/// What a gate's commands find around them.
+#[derive(Debug, Clone, Copy)]
+pub struct Surroundings<'a> {
+    pub cwd: &'a Path,
+    /// The whole environment, see [`exec::scrubbed_env`].
+    pub env: &'a BTreeMap<String, String>,
+    /// Who they run as; none is who we are.
+    pub user: Option<User>,
+}
+
 /// Runs every command of a gate, whether or not those before it failed, and says what all of them did.
 ///
-/// `name` is `lint` or `test`; `timeout` is for each command; `env` is the whole environment, see
-/// [`exec::scrubbed_env`]. `on_line` gets what the commands print as they print it, already harmless.
+/// `name` is `lint` or `test`; `timeout` is for each command. `on_line` gets what the commands print as they print it,
+/// already harmless.
 pub async fn run_commands(
     name: &str,
     commands: &[(String, Span)],
     timeout: Duration,
-    cwd: &Path,
-    env: &BTreeMap<String, String>,
+    around: Surroundings<'_>,
     on_line: &mut (dyn FnMut(&str) + Send),
 ) -> GateResult {
     let mut runs = Vec::with_capacity(commands.len());
     for (command, _) in commands {
         let task = Task {
             command: command.clone(),
-            cwd: cwd.to_owned(),
-            env: env.clone(),
+            cwd: around.cwd.to_owned(),
+            env: around.env.clone(),
             timeout,
+            user: around.user,
         };
         runs.push(run_one(name, &task, on_line).await);
     }
@@ -187,7 +197,12 @@ mod tests {
         let env = exec::scrubbed_env(&BTreeMap::new());
         let mut live = Vec::new();
         let dir = tempfile::tempdir().unwrap();
-        let result = run_commands("lint", &spanned, timeout, dir.path(), &env, &mut |line| {
+        let around = Surroundings {
+            cwd: dir.path(),
+            env: &env,
+            user: None,
+        };
+        let result = run_commands("lint", &spanned, timeout, around, &mut |line| {
             live.push(line.to_owned());
         })
         .await;
@@ -240,15 +255,12 @@ mod tests {
     #[tokio::test]
     async fn what_can_not_start_is_a_finding() {
         let commands = [("true".to_owned(), Span::new(1, 1, 2))];
-        let result = run_commands(
-            "test",
-            &commands,
-            Duration::from_mins(1),
-            Path::new("/nowhere"),
-            &BTreeMap::new(),
-            &mut |_| {},
-        )
-        .await;
+        let around = Surroundings {
+            cwd: Path::new("/nowhere"),
+            env: &BTreeMap::new(),
+            user: None,
+        };
+        let result = run_commands("test", &commands, Duration::from_mins(1), around, &mut |_| {}).await;
         assert_eq!(result.status, GateStatus::Fail);
         insta::assert_snapshot!(result.reason, @"`true`: the directory `/nowhere` is not there");
     }

@@ -21,6 +21,7 @@ use std::path::PathBuf;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::base::Timestamp;
+use crate::exec::User;
 use crate::facts::Outcome;
 use crate::track::ModelRegistry;
 
@@ -41,6 +42,8 @@ pub struct Services {
     pub registry_place: String,
     /// The environment of child processes, scrubbed already.
     pub child_env: BTreeMap<String, String>,
+    /// Who child processes run as; none is who we are.
+    pub child_user: Option<User>,
     pub actor: String,
     pub now: Timestamp,
     /// Progress for people; nobody has to listen.

@@ -271,6 +271,7 @@ mod tests {
             }),
             registry_place: String::new(),
             child_env: BTreeMap::new(),
+            child_user: None,
             actor: "ada".to_owned(),
             now: Timestamp(0),
             events: tokio::sync::mpsc::unbounded_channel().0,

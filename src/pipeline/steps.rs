@@ -7,7 +7,7 @@ use crate::config::Project;
 use crate::data::{self, DataError};
 use crate::evaluate::MetricKind;
 use crate::facts::{Outcome, Step};
-use crate::gates::{self, GateResult, GateStatus};
+use crate::gates::{self, GateResult, GateStatus, Surroundings};
 use crate::sys::Stopwatch;
 use crate::train::{FitError, Model, estimators_for};
 
@@ -45,8 +45,12 @@ pub async fn command_gates(project: &Project, services: &Services) -> Vec<(Step,
                 line: line.to_owned(),
             });
         };
-        let (cwd, env) = (&services.root, &services.child_env);
-        let mut result = gates::run_commands(name, &gate.commands, gate.timeout, cwd, env, &mut on_line).await;
+        let around = Surroundings {
+            cwd: &services.root,
+            env: &services.child_env,
+            user: services.child_user,
+        };
+        let mut result = gates::run_commands(name, &gate.commands, gate.timeout, around, &mut on_line).await;
         result.span = result.span.or(Some(gate.span));
         let outcome = if result.status == GateStatus::Fail {
             Outcome::Failed

@@ -3,12 +3,14 @@
 mod clock;
 mod error;
 mod glob;
+mod owner;
 mod read;
 mod write;
 
 pub use clock::{Stopwatch, now};
 pub use error::FileError;
 pub use glob::{glob, inside};
+pub use owner::{Owner, hand_over, is_root, owner, private_dir};
 pub use read::{FileKind, kind, list, open, read, read_beneath, read_text};
 #[cfg(test)]
 pub use write::die_after;

@@ -1,0 +1,122 @@
+//! Where a runner started us as root in somebody else's workspace: whose commands run there, and whose files stay.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::exec::{self, User};
+use crate::sys;
+
+use super::Failure;
+
+/// Giving files back takes no longer, so that a cancelled job still ends in time.
+const GIVE_BACK_WITHIN: Duration = Duration::from_secs(1);
+
+/// The environment of the repository's commands, and who they run as.
+///
+/// On a runner that is the workspace's owner, with a home of its own that no later step of the job uses. Elsewhere it is
+/// who we are.
+pub fn children(
+    env: &BTreeMap<String, String>,
+    root: &Path,
+) -> Result<(BTreeMap<String, String>, Option<User>), Failure> {
+    let mut child_env = exec::scrubbed_env(env);
+    if !on_runner(env) {
+        return Ok((child_env, None));
+    }
+    let user = User::owner_of(root).map_err(|source| Failure::Start { source })?;
+    if let (Some(user), Some(temp)) = (user, env.get("RUNNER_TEMP")) {
+        let home = exec::prepare_home(Path::new(temp), Some(user))?;
+        child_env.insert("HOME".to_owned(), home.display().to_string());
+    }
+    Ok((child_env, user))
+}
+
+/// Gives what we made as root to the workspace's owner, so that later steps and the next job can change and remove it.
+/// Called last, however the run ended.
+pub fn give_back(env: &BTreeMap<String, String>) {
+    let Some(workspace) = env.get("GITHUB_WORKSPACE").filter(|_| on_runner(env)) else {
+        return;
+    };
+    let workspace = Path::new(workspace);
+    let ours = env.get("RUNNER_TEMP").map(|temp| PathBuf::from(temp).join("mlops"));
+    match sys::owner(workspace) {
+        Ok(owner) => {
+            let paths: Vec<&Path> = [Some(workspace), ours.as_deref()].into_iter().flatten().collect();
+            let done = sys::hand_over(&paths, owner, GIVE_BACK_WITHIN);
+            if done.n_failed > 0 || !done.is_complete {
+                tracing::warn!(?done, "some files of this run still belong to root");
+            }
+        }
+        Err(error) => tracing::warn!(%error, "the workspace has no owner to give files back to"),
+    }
+}
+
+fn on_runner(env: &BTreeMap<String, String>) -> bool {
+    env.get("GITHUB_ACTIONS").is_some_and(|value| value == "true")
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests set the scene themselves")]
+mod tests {
+    use std::os::unix::fs::{MetadataExt as _, lchown};
+
+    use super::*;
+
+    fn runner(dir: &Path) -> BTreeMap<String, String> {
+        let at = |name: &str| dir.join(name).display().to_string();
+        [
+            ("GITHUB_ACTIONS", "true".to_owned()),
+            ("GITHUB_WORKSPACE", at("work")),
+            ("RUNNER_TEMP", at("temp")),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
+    }
+
+    #[test]
+    fn on_a_runner_commands_are_the_owners_and_files_become_theirs() {
+        let dir = tempfile::tempdir().unwrap();
+        let env = runner(dir.path());
+        for name in ["work", "temp"] {
+            std::fs::create_dir(dir.path().join(name)).unwrap();
+            if sys::is_root() {
+                lchown(dir.path().join(name), Some(1001), Some(1001)).unwrap();
+            }
+        }
+        let work = dir.path().join("work");
+        std::fs::write(work.join("report"), "").unwrap();
+        let (child_env, user) = children(&env, &work).unwrap();
+        give_back(&env);
+        if sys::is_root() {
+            assert_eq!(user.map(|user| user.uid), Some(1001));
+            assert_eq!(
+                child_env["HOME"],
+                dir.path().join("temp/mlops/home").display().to_string()
+            );
+            assert_eq!(work.join("report").metadata().unwrap().uid(), 1001);
+        } else {
+            eprintln!("not root: only that commands run as we do was tested");
+            assert_eq!(user, None);
+        }
+    }
+
+    #[test]
+    fn elsewhere_nothing_changes_hands() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut env = runner(dir.path());
+        env.remove("GITHUB_ACTIONS");
+        env.insert("HOME".to_owned(), "/home/me".to_owned());
+        let work = dir.path().join("work");
+        std::fs::create_dir(&work).unwrap();
+        if sys::is_root() {
+            lchown(&work, Some(1001), Some(1001)).unwrap();
+        }
+        std::fs::write(work.join("file"), "").unwrap();
+        let before = work.join("file").metadata().unwrap().uid();
+        let (child_env, user) = children(&env, &work).unwrap();
+        give_back(&env);
+        assert_eq!((user, child_env["HOME"].as_str()), (None, "/home/me"));
+        assert_eq!(work.join("file").metadata().unwrap().uid(), before);
+    }
+}
