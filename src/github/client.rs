@@ -292,12 +292,17 @@ impl Client {
 
     /// A `POST` that must not be done twice: after a failure that may have been none, `look` says what there is, and
     /// only when there is nothing it is made again.
-    pub async fn create<T: DeserializeOwned>(
+    ///
+    /// Not `AsyncFn`: of that nobody can yet say that its future may change threads.
+    pub async fn create<T: DeserializeOwned, L>(
         &self,
         path: &str,
         body: &impl Serialize,
-        look: impl AsyncFn() -> Result<Option<T>, GithubError>,
-    ) -> Result<T, GithubError> {
+        look: impl Fn() -> L,
+    ) -> Result<T, GithubError>
+    where
+        L: Future<Output = Result<Option<T>, GithubError>>,
+    {
         let body = value(body)?;
         let call = Call::new(Method::POST, path, Some(&body));
         let mut failures = 0;
@@ -541,8 +546,7 @@ fn value(body: &impl Serialize) -> Result<Value, GithubError> {
     })
 }
 
-/// Between 0 and 1, another one in every process: the keys of the standard hasher are random.
-fn jitter() -> f64 {
-    let bits = u32::try_from(RandomState::new().hash_one(0) >> 32).unwrap_or(0);
-    f64::from(bits) / f64::from(u32::MAX)
+/// Of a thousand, another one at every call: the keys of the standard hasher are random.
+fn jitter() -> u32 {
+    u32::try_from(RandomState::new().hash_one(0) % 1001).unwrap_or(0)
 }

@@ -137,8 +137,8 @@ fn moment(text: &str) -> Option<i64> {
 
 /// How long to wait before the next try after `failures` failures, or `None` when it was the last.
 ///
-/// `jitter` in 0..1 lengthens the wait by up to a quarter, so that parallel jobs do not come back together.
-pub fn wait(failure: &Failure, failures: u32, tries: u32, pace: Pace, jitter: f64) -> Option<Duration> {
+/// `jitter`, of a thousand, lengthens the wait by up to a quarter, so that parallel jobs do not come back together.
+pub fn wait(failure: &Failure, failures: u32, tries: u32, pace: Pace, jitter: u32) -> Option<Duration> {
     if failures >= tries {
         return None;
     }
@@ -148,7 +148,8 @@ pub fn wait(failure: &Failure, failures: u32, tries: u32, pace: Pace, jitter: f6
         Failure::Limited(Limit::After(seconds)) => pace.seconds(*seconds),
         Failure::Limited(Limit::Unsaid) => pace.seconds(60 * doubling),
     };
-    Some(wait.saturating_add(wait.min(pace.seconds(60)).mul_f64(0.25 * jitter.clamp(0.0, 1.0))))
+    let quarter = wait.min(pace.seconds(60)) / 4;
+    Some(wait.saturating_add((quarter / 1000).saturating_mul(jitter.min(1000))))
 }
 
 #[cfg(test)]
@@ -168,10 +169,10 @@ mod tests {
     fn lost_calls_wait_1_2_4_8_seconds_and_then_no_more() {
         let lost = Failure::lost(Fault::Timeout);
         let waits: Vec<_> = (1..=5)
-            .map(|n| wait(&lost, n, 5, Pace::default(), 0.0).map(|wait| wait.as_secs()))
+            .map(|n| wait(&lost, n, 5, Pace::default(), 0).map(|wait| wait.as_secs()))
             .collect();
         assert_eq!(waits, [Some(1), Some(2), Some(4), Some(8), None]);
-        let longest = wait(&lost, 4, 5, Pace::default(), 1.0).unwrap();
+        let longest = wait(&lost, 4, 5, Pace::default(), 1000).unwrap();
         assert_eq!(longest, Duration::from_secs(10), "a quarter of jitter at most");
     }
 
@@ -222,7 +223,7 @@ mod tests {
         }
         let unsaid = Failure::Limited(Limit::Unsaid);
         let waits: Vec<_> = (1..=3)
-            .map(|n| wait(&unsaid, n, 5, Pace::default(), 0.0).unwrap().as_secs())
+            .map(|n| wait(&unsaid, n, 5, Pace::default(), 0).unwrap().as_secs())
             .collect();
         assert_eq!(waits, [60, 120, 240]);
     }
@@ -237,7 +238,7 @@ mod tests {
             let failure = passing(503, &signs, "").unwrap();
             assert!(failure.is_doubtful());
             assert_eq!(
-                wait(&failure, 2, 5, Pace::default(), 0.0),
+                wait(&failure, 2, 5, Pace::default(), 0),
                 Some(Duration::from_secs(expected))
             );
         }
@@ -252,6 +253,6 @@ mod tests {
         };
         assert_eq!(passing(403, &signs, ""), Some(Failure::Limited(Limit::After(1))));
         let limited = Failure::Limited(Limit::After(u64::MAX));
-        assert!(wait(&limited, u32::MAX - 1, u32::MAX, Pace(Duration::MAX), f64::NAN).is_some());
+        assert!(wait(&limited, u32::MAX - 1, u32::MAX, Pace(Duration::MAX), u32::MAX).is_some());
     }
 }
