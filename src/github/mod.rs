@@ -10,6 +10,9 @@ mod retry;
 #[cfg(test)]
 mod tests;
 mod wire;
+pub mod archive;
+mod repository;
+pub mod results;
 
 pub use client::{Client, Connection};
 pub use context::{CommandFiles, Context, MAX_EVENT_BYTES, RunIdentity, Runtime, Urls};
