@@ -360,7 +360,8 @@ fn conclude(out: &mut Comparison, estimate: &Estimate, size: f64, rule: &Compare
     Ok(())
 }
 
-fn verdict(gain: f64, lower: f64, upper: f64, margin: f64) -> Verdict {
+/// What a gain with its one-sided bounds is, when `margin` may be lost; all in the unit of the metric, positive is good.
+pub fn verdict(gain: f64, lower: f64, upper: f64, margin: f64) -> Verdict {
     if lower > 0.0 {
         Verdict::Better
     } else if lower > -margin || (lower >= upper && gain >= -margin) {

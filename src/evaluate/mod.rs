@@ -12,7 +12,7 @@ mod rows;
 mod scores;
 mod slices;
 
-pub use compare::{CompareRule, MIN_ROWS, compare};
+pub use compare::{CompareRule, MIN_ROWS, compare, verdict};
 pub use digits::{format_number, format_pair};
 pub use measure::{evaluate, evaluate_slices};
 pub use metrics::{METRICS, MetricKind, default_metrics, metric, metrics_for};

@@ -28,6 +28,9 @@ pub enum FactsError {
         found: usize,
         limit: usize,
     },
+    /// Only of facts that nobody vouches for.
+    #[error("the facts can not be those of a run: {why}")]
+    Contradiction { why: &'static str },
 }
 
 impl FactsError {
@@ -38,6 +41,7 @@ impl FactsError {
             Self::TooLarge { .. } | Self::Malformed { .. } | Self::TooMany { .. } => {
                 "run the pipeline again to write them anew"
             }
+            Self::Contradiction { .. } => "look at the run that wrote them before you trust anything it says",
         }
     }
 }
@@ -129,7 +133,7 @@ impl Facts {
     }
 }
 
-fn malformed(error: &serde_json::Error) -> FactsError {
+pub(super) fn malformed(error: &serde_json::Error) -> FactsError {
     let message = error.to_string();
     let message = message.split(" at line ").next().unwrap_or_default();
     FactsError::Malformed {
