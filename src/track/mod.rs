@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod contract;
+mod embedded;
 mod local;
 mod registry;
 

@@ -1,119 +1,159 @@
-//! The registry in a directory: content-addressed objects, and a ledger from which everything else follows.
+//! The embedded registry in a directory.
 //!
-//! ```text
-//! registry.json           {"format": 1}
-//! objects/ab/cdef…        files of versions and records of versions, each named by the digest of its content
-//! ledger/00000001.json    one entry, never changed; holds the seal of the entry before it
-//! ```
-//!
-//! Versions and aliases are what reading the ledger from its beginning gives. To write is to make the next numbered
-//! entry, complete and only if nobody else has; whoever comes second reads on and decides again, so there is no lock
-//! that a dead writer could keep. What an entry names is on the disk before the entry is. A writer that dies leaves
-//! at most temporary files and objects that nothing names; both are harmless, and the next writer removes the former.
-//!
-//! An entry that was edited, is missing or does not belong there is found, except where the ledger's end is cut off
-//! cleanly or written anew as a whole: who wants to be safe from that keeps the directory under version control.
+//! An entry is a file that is made whole and only if there is none; what it names is on the disk before it is. A writer
+//! that dies leaves at most temporary files and objects that nothing names; both are harmless, and the next writer
+//! removes the former. Who wants to be safe from a ledger that is written anew as a whole keeps the directory under
+//! version control.
 
-mod ledger;
-mod objects;
-mod store;
-
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 
-use super::{
-    AliasMove, Judgement, LedgerEntry, ModelRegistry, ModelVersion, NewVersion, Publication, RegistryError, VersionRef,
-};
-use crate::base::{Alias, ModelName, Timestamp, VersionNumber};
-use crate::sys::FileError;
+use super::RegistryError;
+use super::embedded::{Addition, Embedded, Found, Storage, blocking, damaged};
+use crate::sys::{self, FileError, FileKind};
 
-/// The registry in the directory `root`, which is made when something is first written.
+/// The registry in a directory.
+pub type Local = Embedded<Directory>;
+
+impl Local {
+    /// The directory is made when something is first written.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self::on(Directory { root: root.into() })
+    }
+}
+
+/// Files are read and written away from the threads that must not wait.
 #[derive(Debug, Clone)]
-pub struct Local {
+pub struct Directory {
     root: PathBuf,
 }
 
-impl Local {
-    pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+#[async_trait]
+impl Storage for Directory {
+    const MAX_FILE_BYTES: u64 = 1 << 30;
+    const MAX_ATTEMPTS: usize = 10_000;
+
+    /// The directory is always as it is now, and nothing in it is ever taken away.
+    async fn refresh(&mut self) -> Result<(), RegistryError> {
+        Ok(())
     }
 
-    /// Files are read and written away from the threads that must not wait.
-    async fn blocking<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Self) -> Result<T, RegistryError> + Send + 'static,
-    ) -> Result<T, RegistryError> {
-        let local = self.clone();
-        tokio::task::spawn_blocking(move || work(&local))
-            .await
-            .unwrap_or_else(|error| {
-                Err(RegistryError::Unavailable {
-                    action: "finish what was begun".to_owned(),
-                    source: error.into(),
-                })
-            })
+    async fn names(&self, directory: &str) -> Result<Vec<String>, RegistryError> {
+        let (root, directory) = (self.root.clone(), directory.to_owned());
+        blocking(move || names(&root, &directory)).await
+    }
+
+    async fn read(&self, paths: Vec<String>, limit_bytes: u64) -> Result<Vec<Found>, RegistryError> {
+        let root = self.root.clone();
+        blocking(move || paths.iter().map(|path| read(&root, path, limit_bytes)).collect()).await
+    }
+
+    async fn prepare(&mut self, (name, text): (&'static str, String)) -> Result<(), RegistryError> {
+        let root = self.root.clone();
+        blocking(move || prepare(&root, name, &text)).await
+    }
+
+    async fn put(&mut self, path: String, content: Vec<u8>) -> Result<(), RegistryError> {
+        let root = self.root.clone();
+        blocking(move || put(&root, &path, &content)).await
+    }
+
+    async fn append(&mut self, addition: &Addition) -> Result<bool, RegistryError> {
+        let (root, path, text) = (self.root.clone(), addition.path.clone(), addition.text.clone());
+        blocking(move || {
+            let path = place(&root, &path)?;
+            match sys::create_exclusive(&path, text.as_bytes()) {
+                Err(error) if error.is_exists() => Ok(false),
+                made => made.map(|()| true).map_err(unavailable),
+            }
+        })
+        .await
     }
 }
 
-#[async_trait]
-impl ModelRegistry for Local {
-    async fn publish(&self, model: &ModelName, new: NewVersion) -> Result<Publication, RegistryError> {
-        let model = model.clone();
-        self.blocking(move |local| local.publish_blocking(&model, &new)).await
+fn names(root: &Path, directory: &str) -> Result<Vec<String>, RegistryError> {
+    let dir = root.join(directory);
+    match sys::kind(&dir).map_err(unavailable)? {
+        None => return Ok(Vec::new()),
+        Some(FileKind::Directory) => {}
+        Some(_) => return Err(damaged(directory, "it is not a directory")),
     }
+    let listed = sys::list(&dir).map_err(unavailable)?;
+    let names = listed.iter().map(|one| one.name.to_string_lossy().into_owned());
+    Ok(names.filter(|name| !sys::is_temp(name)).collect())
+}
 
-    async fn judge(
-        &self,
-        model: &ModelName,
-        judgement: Judgement,
-        actor: &str,
-        at: Timestamp,
-    ) -> Result<(), RegistryError> {
-        let (model, actor) = (model.clone(), actor.to_owned());
-        self.blocking(move |local| local.judge_blocking(&model, &judgement, &actor, at))
-            .await
+fn read(root: &Path, path: &str, limit_bytes: u64) -> Result<Found, RegistryError> {
+    let parts: Vec<&str> = path.split('/').collect();
+    match sys::read_beneath(root, &parts, limit_bytes) {
+        Ok(content) => Ok(Found::Content(content)),
+        Err(error) if error.is_not_found() => Ok(Found::Missing),
+        Err(FileError::NotAFile { .. }) => Ok(Found::NotAFile),
+        Err(FileError::TooLarge { .. }) => Ok(Found::TooLarge),
+        Err(error) => Err(unavailable(error)),
     }
+}
 
-    async fn get(&self, model: &ModelName, which: &VersionRef) -> Result<ModelVersion, RegistryError> {
-        let (model, which) = (model.clone(), which.clone());
-        self.blocking(move |local| local.get_blocking(&model, &which)).await
+fn prepare(root: &Path, mark: &str, text: &str) -> Result<(), RegistryError> {
+    sys::create_dir(root).map_err(unavailable)?;
+    sys::remove_stale_temps(root).map_err(unavailable)?;
+    let mark = root.join(mark);
+    if sys::kind(&mark).map_err(unavailable)?.is_none() {
+        match sys::create_exclusive(&mark, text.as_bytes()) {
+            Err(error) if error.is_exists() => {}
+            made => made.map_err(unavailable)?,
+        }
     }
+    for part in ["ledger", "objects"] {
+        let dir = directory(root, &[part])?;
+        sys::remove_stale_temps(&dir).map_err(unavailable)?;
+    }
+    for listed in sys::list(&root.join("objects")).map_err(unavailable)? {
+        if listed.kind == FileKind::Directory {
+            let dir = root.join("objects").join(listed.name);
+            sys::remove_stale_temps(&dir).map_err(unavailable)?;
+        }
+    }
+    Ok(())
+}
 
-    async fn versions(&self, model: &ModelName) -> Result<Vec<ModelVersion>, RegistryError> {
-        let model = model.clone();
-        self.blocking(move |local| local.versions_blocking(&model)).await
+/// When this returns the file is on the disk, whoever wrote it. A damaged one is replaced.
+fn put(root: &Path, path: &str, content: &[u8]) -> Result<(), RegistryError> {
+    let place = place(root, path)?;
+    match sys::create_exclusive(&place, content) {
+        Err(error) if error.is_exists() => match read(root, path, content.len() as u64)? {
+            // Whoever wrote it may not have come to make its name durable.
+            Found::Content(found) if found == content => {
+                sys::sync_dir(place.parent().unwrap_or(root)).map_err(unavailable)
+            }
+            Found::Content(_) | Found::Missing | Found::NotAFile | Found::TooLarge => {
+                sys::write_atomic(&place, content).map_err(unavailable)
+            }
+        },
+        written => written.map_err(unavailable),
     }
+}
 
-    async fn aliases(&self, model: &ModelName) -> Result<BTreeMap<Alias, VersionNumber>, RegistryError> {
-        let model = model.clone();
-        self.blocking(move |local| Ok(local.ledger_now()?.model(&model).aliases))
-            .await
-    }
+/// Where the file is, its directory made.
+fn place(root: &Path, path: &str) -> Result<PathBuf, RegistryError> {
+    let mut parts: Vec<&str> = path.split('/').collect();
+    let name = parts.pop().unwrap_or(path);
+    Ok(directory(root, &parts)?.join(name))
+}
 
-    async fn move_alias(
-        &self,
-        model: &ModelName,
-        step: AliasMove,
-        actor: &str,
-        at: Timestamp,
-    ) -> Result<(), RegistryError> {
-        let (model, actor) = (model.clone(), actor.to_owned());
-        self.blocking(move |local| local.move_blocking(&model, &step, &actor, at))
-            .await
+/// Makes directories in the registry, none of which may be a link to somewhere else.
+fn directory(root: &Path, parts: &[&str]) -> Result<PathBuf, RegistryError> {
+    let mut dir = root.to_owned();
+    for part in parts {
+        dir.push(part);
+        match sys::kind(&dir).map_err(unavailable)? {
+            Some(FileKind::Directory) => {}
+            None => sys::create_dir(&dir).map_err(unavailable)?,
+            Some(_) => return Err(damaged(&parts.join("/"), "it is not a directory")),
+        }
     }
-
-    async fn read(&self, version: &ModelVersion, file: &str) -> Result<Vec<u8>, RegistryError> {
-        let (version, file) = (version.clone(), file.to_owned());
-        self.blocking(move |local| local.read_blocking(&version, &file)).await
-    }
-
-    async fn ledger(&self, model: &ModelName) -> Result<Vec<LedgerEntry>, RegistryError> {
-        let model = model.clone();
-        self.blocking(move |local| Ok(local.ledger_now()?.entries_of(&model)))
-            .await
-    }
+    Ok(dir)
 }
 
 /// What the file system says, in the words of registries.
@@ -129,13 +169,6 @@ fn unavailable(error: FileError) -> RegistryError {
         | FileError::NotText { ref path, .. }
         | FileError::Outside { ref path, .. } => damaged(&path.display().to_string(), error.to_string()),
         FileError::Pattern { ref pattern, .. } => damaged(pattern, error.to_string()),
-    }
-}
-
-fn damaged(file: &str, why: impl Into<String>) -> RegistryError {
-    RegistryError::Damaged {
-        file: file.to_owned(),
-        why: why.into(),
     }
 }
 

@@ -4,14 +4,16 @@
     reason = "tests damage files and start processes themselves"
 )]
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::*;
+use crate::base::{Alias, Timestamp};
 use crate::exec::{self, Exit, Task};
-use crate::sys;
+use crate::track::ModelRegistry as _;
 use crate::track::contract::{self, model, step, version};
+use crate::track::embedded::object_path;
 
 const ROLE: &str = "MLOPS_TEST_ROLE";
 
@@ -48,7 +50,7 @@ async fn read_all(local: &Local) -> Result<usize, RegistryError> {
 }
 
 fn object_of(root: &Path, content: &str) -> PathBuf {
-    root.join(objects::shown(&crate::base::Digest::of(content.as_bytes())))
+    root.join(object_path(&crate::base::Digest::of(content.as_bytes())))
 }
 
 fn edit(path: &Path, from: &str, to: &str) {

@@ -1,18 +1,16 @@
-//! The ledger: numbered entries, each sealed and each holding the seal of the one before it.
+//! The ledger: numbered entries, each sealed and each holding the seal of the one before it. Pure.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::objects::directory;
-use super::{RegistryError, damaged, unavailable};
+use super::storage::Found;
+use super::{RegistryError, damaged};
 use crate::base::{Alias, Digest, ModelName, VersionNumber};
-use crate::sys::{self, FileError, FileKind};
 use crate::track::{LedgerEntry, LedgerEvent};
 
-const DIR: &str = "ledger";
-const MAX_ENTRY_BYTES: u64 = 1 << 20;
+pub const DIR: &str = "ledger";
+pub const MAX_ENTRY_BYTES: u64 = 1 << 20;
 /// The file of an entry is this, the seal, [`BEFORE_BODY`], the body and [`END`]: JSON whose body is kept to the byte.
 const BEFORE_SEAL: &str = r#"{"seal":""#;
 const BEFORE_BODY: &str = r#"","body":"#;
@@ -64,27 +62,6 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Reads every entry and checks that they are whole, in order and without gaps.
-    pub fn read(root: &Path) -> Result<Self, RegistryError> {
-        let mut ledger = Self::default();
-        let n_entries = count(root)?;
-        for sequence in 1..=n_entries {
-            if !ledger.read_next(root)? {
-                return Err(damaged(
-                    &shown(sequence),
-                    "it is missing, though later entries are there",
-                ));
-            }
-        }
-        Ok(ledger)
-    }
-
-    /// Reads what others have added meanwhile.
-    pub fn catch_up(&mut self, root: &Path) -> Result<(), RegistryError> {
-        while self.read_next(root)? {}
-        Ok(())
-    }
-
     pub fn model(&self, model: &ModelName) -> ModelState {
         self.models.get(model).cloned().unwrap_or_default()
     }
@@ -101,44 +78,33 @@ impl Ledger {
         self.entries.len() as u64 + 1
     }
 
-    /// Adds the entry if it is the next one still; `false` if somebody else was first, and nothing is written then.
-    pub fn append(&mut self, root: &Path, entry: LedgerEntry, record: Option<Digest>) -> Result<bool, RegistryError> {
+    /// The path and the text of the entry's file, if it comes next.
+    pub fn written(&self, entry: LedgerEntry, record: Option<Digest>) -> Result<(String, String), RegistryError> {
+        let path = path(entry.sequence);
         let body = Body {
             previous: self.last_seal,
             record,
             entry,
         };
-        let (seal, text) = sealed(&body)?;
-        let path = directory(root, &[DIR])?.join(file_name(body.entry.sequence));
-        match sys::create_exclusive(&path, text.as_bytes()) {
-            Ok(()) => {
-                self.apply(seal, body)?;
-                Ok(true)
-            }
-            Err(error) if error.is_exists() => Ok(false),
-            Err(error) => Err(unavailable(error)),
-        }
+        Ok((path, sealed(&body)?))
     }
 
-    /// Reads the next entry, if there is one.
-    fn read_next(&mut self, root: &Path) -> Result<bool, RegistryError> {
-        let sequence = self.next_sequence();
-        let file = shown(sequence);
-        let content = match sys::read_beneath(root, &[DIR, &file_name(sequence)], MAX_ENTRY_BYTES) {
-            Ok(content) => content,
-            Err(error) if error.is_not_found() => return Ok(false),
-            Err(FileError::NotAFile { .. }) => return Err(damaged(&file, "it is not an ordinary file")),
-            Err(FileError::TooLarge { .. }) => return Err(damaged(&file, "it is too large for an entry")),
-            Err(error) => return Err(unavailable(error)),
+    /// Takes up the file that was found in the place of the next entry.
+    pub fn read_next(&mut self, found: Found) -> Result<(), RegistryError> {
+        let file = path(self.next_sequence());
+        let content = match found {
+            Found::Content(content) => content,
+            Found::Missing => return Err(damaged(&file, "it is missing, though later entries are there")),
+            Found::NotAFile => return Err(damaged(&file, "it is not an ordinary file")),
+            Found::TooLarge => return Err(damaged(&file, "it is too large for an entry")),
         };
         let (seal, body) = unsealed(&content).map_err(|why| damaged(&file, why))?;
-        self.apply(seal, body)?;
-        Ok(true)
+        self.apply(seal, body)
     }
 
     fn apply(&mut self, seal: Digest, body: Body) -> Result<(), RegistryError> {
         let sequence = self.next_sequence();
-        let wrong = |why: &str| Err(damaged(&shown(sequence), why));
+        let wrong = |why: &str| Err(damaged(&path(sequence), why));
         if body.entry.sequence != sequence {
             return wrong("its number is not that of its name");
         }
@@ -186,34 +152,25 @@ fn file_name(sequence: u64) -> String {
     format!("{sequence:08}.json")
 }
 
-fn shown(sequence: u64) -> String {
+/// Where the entry is.
+pub fn path(sequence: u64) -> String {
     format!("{DIR}/{}", file_name(sequence))
 }
 
-/// The number of the last entry; every name in the directory must be that of an entry or of one being written.
-fn count(root: &Path) -> Result<u64, RegistryError> {
-    let dir = root.join(DIR);
-    match sys::kind(&dir).map_err(unavailable)? {
-        None => return Ok(0),
-        Some(FileKind::Directory) => {}
-        Some(_) => return Err(damaged(DIR, "it is not a directory")),
-    }
+/// The number of the last entry; every name in the directory must be that of an entry.
+pub fn count(names: &[String]) -> Result<u64, RegistryError> {
     let mut last = 0;
-    for listed in sys::list(&dir).map_err(unavailable)? {
-        let name = listed.name.to_string_lossy();
-        if sys::is_temp(&name) {
-            continue;
-        }
+    for name in names {
         let sequence = name.strip_suffix(".json").and_then(|digits| digits.parse::<u64>().ok());
         match sequence {
-            Some(sequence) if sequence > 0 && file_name(sequence) == name => last = last.max(sequence),
+            Some(sequence) if sequence > 0 && file_name(sequence) == *name => last = last.max(sequence),
             _ => return Err(damaged(&format!("{DIR}/{name}"), "it is not an entry of the ledger")),
         }
     }
     Ok(last)
 }
 
-fn sealed(body: &Body) -> Result<(Digest, String), RegistryError> {
+fn sealed(body: &Body) -> Result<String, RegistryError> {
     let json = serde_json::to_string(body).map_err(|error| RegistryError::Refused {
         what: "the ledger entry".to_owned(),
         why: error.to_string(),
@@ -226,7 +183,7 @@ fn sealed(body: &Body) -> Result<(Digest, String), RegistryError> {
             why: format!("it is larger than {MAX_ENTRY_BYTES} bytes"),
         });
     }
-    Ok((seal, text))
+    Ok(text)
 }
 
 fn unsealed(content: &[u8]) -> Result<(Digest, Body), String> {
