@@ -1,18 +1,17 @@
 //! GitHub: what its runner tells a job, and what a job tells GitHub. Takes text, annotations and numbers, never facts.
 
+pub mod archive;
 mod client;
 mod context;
 mod error;
 mod event;
 mod inputs;
 mod repository;
+pub mod results;
 mod retry;
 #[cfg(test)]
 mod tests;
 mod wire;
-pub mod archive;
-mod repository;
-pub mod results;
 
 pub use client::{Client, Connection};
 pub use context::{CommandFiles, Context, MAX_EVENT_BYTES, RunIdentity, Runtime, Urls};
