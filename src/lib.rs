@@ -20,6 +20,9 @@ mod stats;
 mod sys;
 mod track;
 mod train;
+#[cfg(test)]
+#[path = "../tests/twins/github/mod.rs"]
+mod twin;
 
 pub use app::run;
 pub use cli::Terminal;

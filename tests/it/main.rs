@@ -13,3 +13,6 @@ mod lifecycle;
 mod processes;
 mod refusals;
 mod support;
+mod twin;
+#[path = "../twins/github/mod.rs"]
+mod twins;
