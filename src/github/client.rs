@@ -43,7 +43,7 @@ impl Connection {
         Self {
             urls,
             token,
-            budget: Duration::from_secs(120),
+            budget: Duration::from_mins(2),
             pace: Pace::default(),
             request_timeout: Duration::from_secs(30),
         }
@@ -157,6 +157,18 @@ impl<'a> Call<'a> {
         let body: &[u8] = if answer.body.is_empty() { b"null" } else { &answer.body };
         serde_json::from_slice(body).map_err(|error| self.malformed(clean(&error.to_string(), 200)))
     }
+
+    fn items<T: DeserializeOwned>(&self, answer: &Answer, key: Option<&str>) -> Result<Vec<T>, GithubError> {
+        let Some(key) = key else {
+            return self.parsed(answer);
+        };
+        let mut object: Value = self.parsed(answer)?;
+        let list = object
+            .get_mut(key)
+            .map(Value::take)
+            .ok_or_else(|| self.malformed(format!("it has no `{key}`")))?;
+        serde_json::from_value(list).map_err(|error| self.malformed(clean(&error.to_string(), 200)))
+    }
 }
 
 impl Client {
@@ -203,7 +215,7 @@ impl Client {
 
     /// At most `at_most` items of a list, page by page.
     pub async fn pages<T: DeserializeOwned>(&self, path: &str, at_most: usize) -> Result<Vec<T>, GithubError> {
-        self.listed(path, at_most, |call, answer| call.parsed(answer)).await
+        self.listed(path, None, at_most).await
     }
 
     /// As `pages`, of lists that stand in an object below `key`: `{"total_count": 1, "check_runs": […]}`.
@@ -213,29 +225,21 @@ impl Client {
         key: &str,
         at_most: usize,
     ) -> Result<Vec<T>, GithubError> {
-        self.listed(path, at_most, |call, answer| {
-            let mut object: Value = call.parsed(answer)?;
-            let list = object
-                .get_mut(key)
-                .map(Value::take)
-                .ok_or_else(|| call.malformed(format!("it has no `{key}`")))?;
-            serde_json::from_value(list).map_err(|error| call.malformed(clean(&error.to_string(), 200)))
-        })
-        .await
+        self.listed(path, Some(key), at_most).await
     }
 
-    async fn listed<T>(
+    async fn listed<T: DeserializeOwned>(
         &self,
         path: &str,
+        key: Option<&str>,
         at_most: usize,
-        items: impl Fn(&Call<'_>, &Answer) -> Result<Vec<T>, GithubError>,
     ) -> Result<Vec<T>, GithubError> {
         let mut all = Vec::new();
         let mut path = path.to_owned();
         for _ in 0..PAGE_LIMIT {
             let call = Call::new(Method::GET, &path, None);
             let answer = self.repeated(&call).await?;
-            all.extend(items(&call, &answer)?);
+            all.extend(call.items::<T>(&answer, key)?);
             let next = answer.link.as_deref().and_then(next_page);
             let Some(next) = next.filter(|_| all.len() < at_most) else {
                 break;
@@ -304,10 +308,31 @@ impl Client {
         L: Future<Output = Result<Option<T>, GithubError>>,
     {
         let body = value(body)?;
-        let call = Call::new(Method::POST, path, Some(&body));
+        self.reconciled(&Call::new(Method::POST, path, Some(&body)), look).await
+    }
+
+    /// As `create`, for a `PATCH` that adds something, such as annotations.
+    pub async fn change<T: DeserializeOwned, L>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+        look: impl Fn() -> L,
+    ) -> Result<T, GithubError>
+    where
+        L: Future<Output = Result<Option<T>, GithubError>>,
+    {
+        let body = value(body)?;
+        self.reconciled(&Call::new(Method::PATCH, path, Some(&body)), look)
+            .await
+    }
+
+    async fn reconciled<T: DeserializeOwned, L>(&self, call: &Call<'_>, look: impl Fn() -> L) -> Result<T, GithubError>
+    where
+        L: Future<Output = Result<Option<T>, GithubError>>,
+    {
         let mut failures = 0;
         loop {
-            let failure = match self.once(&call).await {
+            let failure = match self.once(call).await {
                 Ok(Ok(answer)) => return call.parsed(&answer),
                 Ok(Err(failure)) => failure,
                 // The try before may have been done after `look` looked, and be what is now in the way.
@@ -322,7 +347,7 @@ impl Client {
             failures += 1;
             let is_doubtful = failure.is_doubtful();
             let unlooked = call.given_up(failure.clone());
-            let may_repeat = self.pause(&call, failure, failures).await;
+            let may_repeat = self.pause(call, failure, failures).await;
             if is_doubtful {
                 match look().await {
                     Ok(Some(found)) => {

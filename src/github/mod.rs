@@ -1,17 +1,26 @@
 //! GitHub: what its runner tells a job, and what a job tells GitHub. Takes text, annotations and numbers, never facts.
 
 pub mod archive;
+mod address;
+mod author;
+pub mod checks;
 mod client;
+pub mod comments;
 mod context;
+pub mod deployments;
 mod error;
 mod event;
+mod hidden;
 mod inputs;
+pub mod issues;
+pub mod pulls;
 mod repository;
 pub mod results;
 mod retry;
 #[cfg(test)]
 mod tests;
 mod wire;
+pub mod workflows;
 
 pub use client::{Client, Connection};
 pub use context::{CommandFiles, Context, MAX_EVENT_BYTES, RunIdentity, Runtime, Urls};

@@ -161,6 +161,7 @@ impl Base {
     }
 
     pub async fn call(&self, method: &Method, path: &str, body: Option<&Value>, limit: usize) -> Result<Answer, Lost> {
+        #[expect(clippy::default_trait_access, reason = "the type is of a crate that we do not name")]
         let mut request = self
             .octocrab
             .build_request(Default::default(), body)
