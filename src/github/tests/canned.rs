@@ -65,9 +65,12 @@ impl Asked {
     }
 }
 
+type Answers = Arc<dyn Fn(&Asked, usize) -> Canned + Send + Sync>;
+
 pub struct Server {
     pub url: String,
     asked: Arc<Mutex<Vec<Asked>>>,
+    answers: Arc<Mutex<Answers>>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -84,25 +87,37 @@ impl Server {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let asked = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&asked);
-        let answers = Arc::new(answers);
+        let answers: Arc<Mutex<Answers>> = Arc::new(Mutex::new(Arc::new(answers)));
+        let current = Arc::clone(&answers);
         let task = tokio::spawn(async move {
             loop {
                 let Ok((stream, _)) = listener.accept().await else {
                     return;
                 };
-                let (kept, answers) = (Arc::clone(&kept), Arc::clone(&answers));
+                let (kept, current) = (Arc::clone(&kept), Arc::clone(&current));
                 tokio::spawn(async move {
                     // A client that goes away is one of the cases.
-                    let _ = serve(stream, &kept, answers.as_ref()).await;
+                    let _ = serve(stream, &kept, &current).await;
                 });
             }
         });
-        Self { url, asked, task }
+        Self {
+            url,
+            asked,
+            answers,
+            task,
+        }
     }
 
     /// Answers in turn; the last one again and again.
     pub async fn in_turn(answers: Vec<Canned>) -> Self {
-        Self::start(move |_, n| answers[n.min(answers.len() - 1)].clone()).await
+        Self::start(in_turn(answers)).await
+    }
+
+    /// Begins anew with other answers: making a client costs more than a hundred calls.
+    pub fn answers(&self, answers: Vec<Canned>) {
+        self.asked.lock().unwrap().clear();
+        *self.answers.lock().unwrap() = Arc::new(in_turn(answers));
     }
 
     pub fn asked(&self) -> Vec<Asked> {
@@ -115,7 +130,7 @@ impl Server {
 
     pub fn connection(&self) -> Connection {
         Connection {
-            budget: Duration::from_secs(60),
+            budget: Duration::from_mins(1),
             pace: Pace(Duration::from_millis(1)),
             ..Connection::new(
                 Urls {
@@ -133,13 +148,13 @@ impl Server {
     }
 }
 
-async fn serve(
-    mut stream: TcpStream,
-    kept: &Mutex<Vec<Asked>>,
-    answers: &(impl Fn(&Asked, usize) -> Canned + Send + Sync),
-) -> std::io::Result<()> {
+fn in_turn(answers: Vec<Canned>) -> impl Fn(&Asked, usize) -> Canned + Send + Sync {
+    move |_, n| answers[n.min(answers.len() - 1)].clone()
+}
+
+async fn serve(mut stream: TcpStream, kept: &Mutex<Vec<Asked>>, answers: &Mutex<Answers>) -> std::io::Result<()> {
     let mut bytes = Vec::new();
-    let mut buffer = [0; 16384];
+    let mut buffer = [0; 4096];
     let (head, end) = loop {
         let n = stream.read(&mut buffer).await?;
         if n == 0 {
@@ -154,7 +169,7 @@ async fn serve(
     let headers = headers
         .lines()
         .filter_map(|line| line.split_once(": "))
-        .map(|(name, value)| format!("{}: {value}\n", name.to_lowercase()))
+        .flat_map(|(name, value)| [&name.to_lowercase(), ": ", value, "\n"].map(str::to_owned))
         .collect();
     let mut asked = Asked {
         line: first.trim_end_matches(" HTTP/1.1").to_owned(),
@@ -178,6 +193,7 @@ async fn serve(
         kept.push(asked.clone());
         kept.len() - 1
     };
+    let answers = Arc::clone(&answers.lock().unwrap());
     match answers(&asked, n) {
         Canned::Answer { status, headers, body } => {
             let mut text = format!(
@@ -185,7 +201,7 @@ async fn serve(
                 body.len()
             );
             for (name, value) in headers {
-                text.push_str(&format!("{name}: {value}\r\n"));
+                text.extend([&name, ": ", &value, "\r\n"]);
             }
             text.push_str("\r\n");
             stream.write_all(text.as_bytes()).await?;
