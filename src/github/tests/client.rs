@@ -69,6 +69,8 @@ impl Method {
 
 #[tokio::test]
 async fn what_may_pass_is_tried_again_by_every_method_and_five_times_in_all() {
+    let server = Server::in_turn(vec![answer(500, "")]).await;
+    let client = server.client();
     for method in ALL {
         for fault in [
             answer(500, ""),
@@ -84,12 +86,12 @@ async fn what_may_pass_is_tried_again_by_every_method_and_five_times_in_all() {
                 r#"{"message":"You have exceeded a secondary rate limit"}"#,
             ),
         ] {
-            let server = Server::in_turn(vec![fault.clone(), fault.clone(), method.success()]).await;
-            method.call(&server.client()).await.unwrap();
+            server.answers(vec![fault.clone(), fault.clone(), method.success()]);
+            method.call(&client).await.unwrap();
             assert_eq!(server.lines().len(), 3, "{method:?} {fault:?}");
 
-            let server = Server::in_turn(vec![fault.clone()]).await;
-            let error = method.call(&server.client()).await.unwrap_err();
+            server.answers(vec![fault.clone()]);
+            let error = method.call(&client).await.unwrap_err();
             assert_eq!(server.lines().len(), 5, "{method:?} {fault:?}");
             let is_right = match fault {
                 Canned::Answer { status: 403 | 429, .. } => matches!(error, GithubError::RateLimited { .. }),
@@ -114,13 +116,28 @@ async fn what_may_pass_is_tried_again_by_every_method_and_five_times_in_all() {
 
 #[tokio::test]
 async fn a_server_that_is_silent_or_absent_is_given_up() {
+    let server = Server::in_turn(vec![Canned::Silence]).await;
+    let silent = Client::new(Connection {
+        request_timeout: Duration::from_millis(30),
+        ..server.connection()
+    });
+    let silent = silent.unwrap();
+    // The port was ours a moment ago, and nobody listens there now.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let absent = Client::new(Connection {
+        urls: Urls {
+            api: url.clone(),
+            graphql: format!("{url}/graphql"),
+            server: url,
+        },
+        ..server.connection()
+    });
+    let absent = absent.unwrap();
     for method in ALL {
-        let server = Server::in_turn(vec![Canned::Silence]).await;
-        let client = Client::new(Connection {
-            request_timeout: Duration::from_millis(30),
-            ..server.connection()
-        });
-        let error = method.call(&client.unwrap()).await.unwrap_err();
+        server.answers(vec![Canned::Silence]);
+        let error = method.call(&silent).await.unwrap_err();
         assert!(
             matches!(
                 error,
@@ -133,20 +150,7 @@ async fn a_server_that_is_silent_or_absent_is_given_up() {
         );
         // On a loaded machine a try may end before its request is read.
         assert!(server.lines().len() <= 5, "{method:?}");
-
-        // The port was ours a moment ago, and nobody listens there now.
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        drop(listener);
-        let client = Client::new(Connection {
-            urls: Urls {
-                api: url.clone(),
-                graphql: format!("{url}/graphql"),
-                server: url,
-            },
-            ..server.connection()
-        });
-        let error = method.call(&client.unwrap()).await.unwrap_err();
+        let error = method.call(&absent).await.unwrap_err();
         assert!(
             matches!(
                 error,
@@ -162,6 +166,8 @@ async fn a_server_that_is_silent_or_absent_is_given_up() {
 
 #[tokio::test]
 async fn what_is_final_is_asked_once() {
+    let server = Server::in_turn(vec![answer(500, "")]).await;
+    let client = server.client();
     let refused = r#"{"message":"Resource not accessible by integration"}"#;
     for method in ALL {
         for (canned, is_right) in [
@@ -186,12 +192,8 @@ async fn what_is_final_is_asked_once() {
                 matches!(error, GithubError::Malformed { .. } | GithubError::Unavailable { .. })
             }),
         ] {
-            let server = Server::in_turn(vec![canned.clone()]).await;
-            let client = Client::new(Connection {
-                request_timeout: Duration::from_secs(5),
-                ..server.connection()
-            });
-            let error = method.call(&client.unwrap()).await.unwrap_err();
+            server.answers(vec![canned.clone()]);
+            let error = method.call(&client).await.unwrap_err();
             assert!(is_right(&error), "{method:?} {canned:?} {error:?}");
             let is_download = method == Method::Bytes && matches!(canned, Canned::Answer { status: 302, .. });
             assert_eq!(
@@ -434,6 +436,8 @@ async fn an_enterprise_server_has_its_prefix_for_rest_alone() {
 
 #[tokio::test]
 async fn what_graphql_refuses_it_says_in_an_answer_that_looks_well() {
+    let server = Server::in_turn(vec![answer(500, "")]).await;
+    let client = server.client();
     for (kind, is_right) in [
         (
             "FORBIDDEN",
@@ -444,12 +448,8 @@ async fn what_graphql_refuses_it_says_in_an_answer_that_looks_well() {
         ("UNPROCESSABLE", |error| matches!(error, GithubError::Invalid { .. })),
     ] {
         let body = json!({"data": null, "errors": [{"type": kind, "message": "no"}]}).to_string();
-        let server = Server::in_turn(vec![answer(200, &body)]).await;
-        let error = server
-            .client()
-            .graphql::<Value>("query{x}", json!({}))
-            .await
-            .unwrap_err();
+        server.answers(vec![answer(200, &body)]);
+        let error = client.graphql::<Value>("query{x}", json!({})).await.unwrap_err();
         assert!(is_right(&error), "{error:?}");
     }
 }
@@ -540,6 +540,9 @@ fn no_error_and_no_log_shows_the_token() {
             .build()
             .unwrap();
         runtime.block_on(async {
+            let server = Server::in_turn(vec![answer(500, "")]).await;
+            let client = server.client();
+            shown = format!("{client:?} {:?}", server.connection());
             for canned in [
                 answer(401, "{}"),
                 answer(403, "{}"),
@@ -547,12 +550,10 @@ fn no_error_and_no_log_shows_the_token() {
                 Canned::Drop,
                 answer(200, "<"),
             ] {
-                let server = Server::in_turn(vec![canned]).await;
-                let client = server.client();
-                shown.push_str(&format!("{client:?} {:?}", server.connection()));
+                server.answers(vec![canned]);
                 for method in ALL {
                     if let Err(error) = method.call(&client).await {
-                        shown.push_str(&format!("{error} {error:?}"));
+                        shown = format!("{shown}{error} {error:?}");
                     }
                 }
             }
