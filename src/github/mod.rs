@@ -11,6 +11,7 @@ pub mod deployments;
 mod error;
 mod event;
 mod hidden;
+pub mod git;
 mod inputs;
 pub mod issues;
 pub mod pulls;

@@ -28,6 +28,9 @@ pub enum RegistryError {
     },
     #[error("`{what}` can not be kept in the registry: {why}")]
     Refused { what: String, why: String },
+    /// `needs` says what to do: ``add `contents: write` to the job's permissions``.
+    #[error("not allowed to {action}: {needs}")]
+    PermissionDenied { action: String, needs: String },
     #[error("the registry has format {found}, and this program knows {known}: use a newer one")]
     Newer { found: u64, known: u64 },
     #[error("the registry is out of reach: could not {action}")]
