@@ -52,6 +52,10 @@ pub enum Color {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Look at the repository, write mlops.yaml and the workflows, explain each choice
+    Init(InitOptions),
+    /// Which trigger, permission, secret or setting is missing, with the YAML to add
+    Doctor,
     /// The whole lifecycle: data, lint, tests, training, comparison, gates, a version, a report
     Run {
         /// Keep the model in the run's directory, write no version
@@ -113,6 +117,34 @@ pub enum Command {
         #[arg(long, value_enum)]
         table: Option<SchemaTable>,
     },
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct InitOptions {
+    /// The data to train on: a path or a glob [default: the likeliest file]
+    #[arg(long, value_name = "FILE")]
+    pub data: Option<String>,
+    /// The column to predict [default: one that is named like it, else the last]
+    #[arg(long, value_name = "COLUMN")]
+    pub target: Option<String>,
+    /// [default: ridge or logistic]
+    #[arg(long, value_name = "NAME")]
+    pub estimator: Option<String>,
+    /// The model's name in the registry
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
+    /// Let the reviewers of a GitHub environment approve promotions
+    #[arg(long)]
+    pub environment: bool,
+    /// The default branch [default: what Git says here]
+    #[arg(long, value_name = "NAME")]
+    pub branch: Option<String>,
+    /// Write the workflows for the mlops.yaml that is there
+    #[arg(long, conflicts_with_all = ["data", "target", "estimator", "model", "environment"])]
+    pub workflows: bool,
+    /// Show what would be written
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -16,6 +16,7 @@ mod github;
 mod pipeline;
 mod promote;
 mod report;
+mod setup;
 mod stats;
 mod sys;
 mod track;

@@ -1,6 +1,8 @@
 //! The composition root: an invocation in, an exit code out; one function a command. Only here stdout is written.
 
+mod doctor;
 mod failure;
+mod init;
 mod moves;
 mod progress;
 mod project;
@@ -96,6 +98,8 @@ async fn stop_signal() {
 
 async fn dispatch(invocation: &Invocation) -> Result<u8, Failure> {
     match &invocation.cli.command {
+        Command::Init(options) => init::init(invocation, options).await,
+        Command::Doctor => doctor::doctor(invocation),
         Command::Run { no_publish } => run::run(invocation, !no_publish).await,
         Command::Check => run::check(invocation).await,
         Command::Compare { champion, challenger } => run::compare(invocation, champion, challenger).await,

@@ -15,7 +15,7 @@ use crate::track::Local;
 use super::{Failure, workspace};
 
 /// Where a configuration is looked for when none is named.
-const NAMES: [&str; 4] = ["mlops.yaml", "mlops.yml", ".github/mlops.yaml", ".github/mlops.yml"];
+pub const NAMES: [&str; 4] = ["mlops.yaml", "mlops.yml", ".github/mlops.yaml", ".github/mlops.yml"];
 /// Where the embedded registry is, below the root.
 pub const REGISTRY: &str = ".mlops/registry";
 
@@ -29,30 +29,44 @@ pub struct Opened {
     pub warnings: Diagnostics,
 }
 
+/// The directory to work in.
+pub fn root(invocation: &Invocation) -> Result<PathBuf, Failure> {
+    let directory = invocation.cli.common.directory.clone();
+    let root = directory.unwrap_or_else(|| PathBuf::from("."));
+    if root.is_dir() {
+        Ok(root)
+    } else {
+        Err(Failure::Unusable(format!("`{}` is not a directory", root.display())))
+    }
+}
+
+/// The configuration below the root, if there is one; one that is named must be there.
+pub fn find(invocation: &Invocation) -> Result<Option<PathBuf>, Failure> {
+    let root = root(invocation)?;
+    match &invocation.cli.common.config {
+        Some(file) if root.join(file).is_file() => Ok(Some(file.clone())),
+        Some(file) => Err(Failure::Unusable(format!(
+            "there is no configuration `{}`",
+            root.join(file).display()
+        ))),
+        None => Ok(NAMES.iter().map(PathBuf::from).find(|name| root.join(name).is_file())),
+    }
+}
+
+/// The root of the Git repository that a directory is in.
+pub fn repository(directory: &Path) -> Option<PathBuf> {
+    let mut folders = directory.ancestors();
+    folders.find(|folder| folder.join(".git").exists()).map(Path::to_owned)
+}
+
 /// Finds, reads and checks the configuration.
 pub fn open(invocation: &Invocation) -> Result<Opened, Failure> {
     let common = &invocation.cli.common;
-    let root = common.directory.clone().unwrap_or_else(|| PathBuf::from("."));
-    if !root.is_dir() {
-        return Err(Failure::Unusable(format!("`{}` is not a directory", root.display())));
-    }
+    let root = root(invocation)?;
     pipeline::check_state(&root)?;
-    let file = match &common.config {
-        Some(file) if root.join(file).is_file() => file.clone(),
-        Some(file) => {
-            return Err(Failure::Unusable(format!(
-                "there is no configuration `{}`",
-                root.join(file).display()
-            )));
-        }
-        None => NAMES
-            .iter()
-            .map(PathBuf::from)
-            .find(|name| root.join(name).is_file())
-            .ok_or_else(|| Failure::NoConfig {
-                directory: root.clone(),
-            })?,
-    };
+    let file = find(invocation)?.ok_or_else(|| Failure::NoConfig {
+        directory: root.clone(),
+    })?;
     if common.config.is_none() {
         // A link that a repository carries must not make its messages show another file.
         sys::inside(&root, &root.join(&file))

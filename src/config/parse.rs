@@ -53,8 +53,36 @@ pub fn parse(text: &str) -> Result<Node, Diagnostics> {
     }
 }
 
+/// The tree of any YAML file, such as a workflow, within the limits of a configuration.
+///
+/// # Errors
+/// Every problem, with its place; an empty file too, which `what` names.
+pub fn tree(text: &str, what: &str) -> Result<Node, Diagnostics> {
+    let (node, problems) = nodes(text);
+    match node {
+        Some(node) if !problems.has_errors() => Ok(node),
+        None if !problems.has_errors() => Err(Diagnostic::error("empty", format!("{what} is empty"))
+            .at(point(1, 1))
+            .into()),
+        Some(_) | None => Err(problems),
+    }
+}
+
 /// As [`parse`], but a duplicate or unusable key leaves a tree to go on with.
 pub(super) fn read(text: &str) -> (Option<Node>, Diagnostics) {
+    let (node, mut problems) = nodes(text);
+    if node.is_none() && !problems.has_errors() {
+        problems.push(
+            Diagnostic::error("empty", "the configuration is empty")
+                .at(point(1, 1))
+                .help(format!("the smallest that works:\n\n{SMALLEST}\n")),
+        );
+    }
+    (node, problems)
+}
+
+/// What stands in the text; nothing where it is empty or no YAML.
+fn nodes(text: &str) -> (Option<Node>, Diagnostics) {
     if text.len() > MAX_BYTES {
         return (None, too_large(text.len()).into());
     }
@@ -67,23 +95,13 @@ pub(super) fn read(text: &str) -> (Option<Node>, Diagnostics) {
         builder.problems.extend(problem);
         return (None, builder.problems);
     }
-    match builder.root {
-        Some(node) if node.value != Value::Null => (Some(node), builder.problems),
-        Some(_) | None => {
-            builder.problems.push(
-                Diagnostic::error("empty", "the configuration is empty")
-                    .at(point(1, 1))
-                    .help(format!("the smallest that works:\n\n{SMALLEST}\n")),
-            );
-            (None, builder.problems)
-        }
-    }
+    (builder.root.filter(|node| node.value != Value::Null), builder.problems)
 }
 
 fn too_large(bytes: usize) -> Diagnostic {
     Diagnostic::error(
         "too-large",
-        format!("the configuration has {bytes} bytes, more than {MAX_BYTES}"),
+        format!("the file has {bytes} bytes, more than {MAX_BYTES}"),
     )
     .at(point(1, 1))
     .help("move data and programs out of it")

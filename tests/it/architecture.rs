@@ -17,6 +17,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("train", &["base", "stats", "data", "evaluate"]),
     ("promote", &["base", "gates", "track"]),
     ("config", &["base", "data", "evaluate", "gates", "train"]),
+    ("setup", &["base", "data", "evaluate", "train", "config"]),
     ("facts", &["base", "data", "evaluate", "gates"]),
     ("report", &["base", "facts", "data", "evaluate", "gates"]),
     (
@@ -30,14 +31,14 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "app",
         &[
             "base", "stats", "sys", "exec", "track", "data", "evaluate", "gates", "train", "promote", "config",
-            "facts", "report", "pipeline", "cli", "github",
+            "facts", "report", "pipeline", "cli", "github", "setup",
         ],
     ),
 ];
 
 /// Modules that may not act: no files, clock, environment, processes or async.
 const PURE: &[&str] = &[
-    "base", "stats", "config", "evaluate", "train", "promote", "facts", "report",
+    "base", "stats", "config", "evaluate", "train", "promote", "facts", "report", "setup",
 ];
 
 fn source() -> PathBuf {

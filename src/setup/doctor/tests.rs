@@ -1,0 +1,1 @@
+//! Small repositories and what is said about them.

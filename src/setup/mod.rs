@@ -1,0 +1,77 @@
+//! Setting a repository up: what `init` proposes for it and what `doctor` finds missing. Pure.
+
+mod doctor;
+mod look;
+mod permissions;
+mod proposal;
+mod workflow;
+mod workflows;
+
+pub use doctor::{Asks, CurrentJob, Finding, Matter, Surroundings, examine};
+pub use look::{Found, Listing, look, wanted_texts};
+pub use proposal::{Choices, Proposal, Reason, propose};
+pub use workflow::Workflow;
+pub use workflows::{FOLDER, Plan, Written, workflows};
+
+/// The action, as a workflow names it.
+pub const ACTION: &str = action(env!("CARGO_PKG_REPOSITORY"));
+/// The checkout that every job begins with, pinned by commit.
+pub const CHECKOUT: &str = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1";
+
+/// `owner/name` of a repository's address.
+const fn action(repository: &'static str) -> &'static str {
+    // "https://github.com/" has 19 characters.
+    let (_, name) = repository.split_at(19);
+    name
+}
+
+/// A text as YAML reads it back: as it is where that is safe, in double quotes otherwise.
+pub fn quoted(text: &str) -> String {
+    let plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/'))
+        && !["true", "false", "null", "yes", "no", "on", "off", "y", "n"].contains(&text.to_ascii_lowercase().as_str());
+    if plain {
+        text.to_owned()
+    } else {
+        // What JSON writes between quotes YAML reads as the same text.
+        serde_json::Value::from(text).to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_action_is_named_as_workflows_do() {
+        let (owner, name) = ACTION.split_once('/').unwrap();
+        assert!(!owner.is_empty() && !name.contains('/'), "{ACTION}");
+        assert_eq!(env!("CARGO_PKG_REPOSITORY"), format!("https://github.com/{ACTION}"));
+    }
+
+    #[test]
+    fn texts_survive_yaml() {
+        for text in [
+            "plain",
+            "with space",
+            "y",
+            "1.10",
+            "a: b",
+            "# no",
+            "\"'\\",
+            "- x",
+            "é",
+            "*x",
+            "{a}",
+            "null",
+        ] {
+            let read = crate::config::tree(&format!("key: {}\n", quoted(text)), "the file").unwrap();
+            let crate::base::Value::Map(entries) = read.value else {
+                panic!("{text}")
+            };
+            assert_eq!(entries[0].node.value, crate::base::Value::Text(text.to_owned()));
+        }
+    }
+}
