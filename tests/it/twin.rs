@@ -253,10 +253,6 @@ fn check_runs_gather_annotations_and_need_a_conclusion() {
         53
     );
     assert_eq!(
-        send(&twin, &token, "PATCH", &place, &json!({ "status": "completed" })).status,
-        422
-    );
-    assert_eq!(
         send(&twin, &token, "PATCH", &place, &json!({ "conclusion": "failure" })).body["status"],
         "completed"
     );
@@ -275,15 +271,15 @@ fn check_runs_gather_annotations_and_need_a_conclusion() {
         599
     );
     assert_eq!(
+        send(&twin, &token, "PATCH", &place, &json!({ "status": "completed" })).status,
+        599
+    );
+    assert_eq!(
         send(&twin, &token, "PATCH", &place, &json!({ "conclusion": "good" })).status,
         599
     );
     assert_eq!(
         send(&twin, &token, "PATCH", &place, &json!({ "conclussion": "success" })).status,
-        599
-    );
-    assert_eq!(
-        send(&twin, &token, "PATCH", &place, &json!({ "status": "completed" })).status,
         599
     );
     assert_eq!(get(&twin, &token, "/repos/ada/churn/nothing").status, 599);
@@ -424,4 +420,325 @@ fn graphql_knows_who_calls_hides_comments_and_reads_a_directory() {
         (Some("train.py"), Some("pass\n"))
     );
     assert_eq!(twin.violations(), Vec::<String>::new());
+}
+
+#[test]
+fn deployments_need_green_contexts_and_give_way_to_the_next() {
+    let (twin, token, head) = prepared();
+    let red = json!({ "state": "failure", "context": "ci" });
+    assert_eq!(
+        send(&twin, &token, "POST", &path(&format!("/statuses/{head}")), &red).status,
+        201
+    );
+    let deploy = |body: &Value| send(&twin, &token, "POST", &path("/deployments"), body);
+    assert_eq!(deploy(&json!({ "ref": "nowhere" })).status, 422);
+    assert_eq!(deploy(&json!({ "ref": "feature" })).status, 409);
+    twin.state().commit(NAME, "main", &[("README.md", "x\n")]);
+    assert_eq!(deploy(&json!({ "ref": "feature" })).status, 202);
+    let body = json!({ "ref": "feature", "auto_merge": false, "required_contexts": [], "environment": "staging" });
+    let ids = [deploy(&body), deploy(&body)].map(|made| {
+        assert_eq!(made.status, 201, "{}", made.body);
+        made.body["id"].as_u64().unwrap()
+    });
+    for id in ids {
+        let status = json!({ "state": "success", "log_url": "https://example.com" });
+        assert_eq!(
+            send(
+                &twin,
+                &token,
+                "POST",
+                &path(&format!("/deployments/{id}/statuses")),
+                &status
+            )
+            .status,
+            201
+        );
+    }
+    let states =
+        ids.map(|id| get(&twin, &token, &path(&format!("/deployments/{id}/statuses"))).body[0]["state"].clone());
+    assert_eq!(states, ["inactive", "success"]);
+    let listed = get(&twin, &token, &path("/deployments?environment=staging"));
+    assert_eq!(listed.body.as_array().unwrap().len(), 2);
+    assert_eq!(twin.violations(), Vec::<String>::new());
+}
+
+#[test]
+fn a_workflow_is_dispatched_with_its_inputs_only() {
+    let (twin, token, _) = prepared();
+    twin.state().workflow(NAME, "promote.yml", &["model!", "version"]);
+    let place = path("/actions/workflows/promote.yml/dispatches");
+    let dispatch = |place: &str, body: Value| send(&twin, &token, "POST", place, &body);
+    let inputs = json!({ "model": "churn" });
+    assert_eq!(
+        dispatch(&path("/actions/workflows/no.yml/dispatches"), json!({ "ref": "main" })).status,
+        404
+    );
+    assert_eq!(dispatch(&place, json!({ "ref": "main" })).status, 422);
+    assert_eq!(
+        dispatch(
+            &place,
+            json!({ "ref": "main", "inputs": { "model": "x", "other": "y" } })
+        )
+        .status,
+        422
+    );
+    assert_eq!(dispatch(&place, json!({ "ref": "none", "inputs": inputs })).status, 422);
+    assert_eq!(dispatch(&place, json!({ "ref": "main", "inputs": inputs })).status, 204);
+    let details = dispatch(
+        &place,
+        json!({ "ref": "main", "inputs": inputs, "return_run_details": true }),
+    );
+    let run = details.body["workflow_run_id"].as_u64().unwrap();
+    assert_eq!(
+        get(&twin, &token, &path(&format!("/actions/runs/{run}"))).body["event"],
+        "workflow_dispatch"
+    );
+    assert_eq!(
+        dispatch(&path("/dispatches"), json!({ "event_type": "retrain" })).status,
+        204
+    );
+    assert_eq!(twin.state().repositories[NAME].dispatches.len(), 3);
+    twin.state()
+        .repository(NAME)
+        .collaborators
+        .insert("bob".to_owned(), "maintain".to_owned());
+    let bob = get(&twin, &token, &path("/collaborators/bob/permission"));
+    assert_eq!(
+        (bob.body["permission"].as_str(), bob.body["role_name"].as_str()),
+        (Some("write"), Some("maintain"))
+    );
+    assert_eq!(get(&twin, &token, &path("/collaborators/eve/permission")).status, 404);
+    assert_eq!(twin.violations(), Vec::<String>::new());
+}
+
+#[test]
+fn an_artifact_is_created_uploaded_finalized_and_downloaded() {
+    let (twin, token, head) = prepared();
+    let run = twin.state().run(NAME, "pull_request", &head, "feature");
+    let job = twin.state().runtime_token(NAME, run, "refs/pull/1/merge");
+    let (run_backend, job_backend) = {
+        let state = twin.state();
+        let token = &state.runtime_tokens[&job];
+        (token.run_backend.clone(), token.job_backend.clone())
+    };
+    let ask = |token: &str, method: &str, body: &Value| {
+        let mut body = body.clone();
+        body["workflow_run_backend_id"] = json!(run_backend);
+        body["workflow_job_run_backend_id"] = json!(job_backend);
+        send(
+            &twin,
+            token,
+            "POST",
+            &format!("/twirp/github.actions.results.api.v1.ArtifactService/{method}"),
+            &body,
+        )
+    };
+    let artifact = json!({ "name": "report.html", "version": 7, "mime_type": "text/html" });
+    assert_eq!(ask(&token, "CreateArtifact", &artifact).status, 401);
+    let made = ask(&job, "CreateArtifact", &artifact);
+    let url = made.body["signed_upload_url"].as_str().unwrap().to_owned();
+    assert_eq!(ask(&job, "CreateArtifact", &artifact).body["code"], "already_exists");
+    let hello = json!("hello");
+    // Without its header a blob has no type, with a token the address has two proofs, and it is signed.
+    assert_eq!(send(&twin, "", "PUT", &url, &hello).status, 400);
+    assert_eq!(send(&twin, &token, "PUT", &url, &hello).status, 403);
+    assert_eq!(
+        send(&twin, "", "PUT", &url.replace("sig=", "sig=A"), &hello).status,
+        403
+    );
+    assert_eq!(
+        send(&twin, "", "PUT", &format!("{url}&comp=block&blockid=MDAw"), &hello).status,
+        201
+    );
+    let blocks = "<BlockList><Latest>MDAw</Latest></BlockList>";
+    assert_eq!(
+        send(&twin, "", "PUT", &format!("{url}&comp=blocklist"), &json!(blocks)).status,
+        201
+    );
+    let hash = "sha256:5aa762ae383fbb727af3c7a36d4940a5b8c40a989452d2304fc958ff3f354e7a";
+    let finalize = |size: &str, hash: &str| {
+        ask(
+            &job,
+            "FinalizeArtifact",
+            &json!({ "name": "report.html", "size": size, "hash": hash }),
+        )
+    };
+    assert_eq!(
+        (finalize("6", hash).status, finalize("7", "sha256:00").status),
+        (400, 400)
+    );
+    let done = finalize("7", hash);
+    assert_eq!(
+        (done.status, done.body["ok"].as_bool()),
+        (200, Some(true)),
+        "{}",
+        done.body
+    );
+    let listed = get(
+        &twin,
+        &token,
+        &path(&format!("/actions/runs/{run}/artifacts?name=report.html")),
+    );
+    let shown = &listed.body["artifacts"][0];
+    assert_eq!(
+        (shown["digest"].as_str(), shown["workflow_run"]["head_sha"].as_str()),
+        (Some(hash), Some(head.as_str()))
+    );
+    let archive = get(&twin, &token, &path(&format!("/actions/artifacts/{}/zip", shown["id"])));
+    let place = archive.headers["location"].clone();
+    assert_eq!((archive.status, get(&twin, &token, &place).status), (302, 403));
+    assert_eq!(get(&twin, "", &place).body, hello);
+    assert_eq!(twin.violations(), Vec::<String>::new());
+}
+
+#[test]
+fn caches_are_read_from_the_own_branch_and_the_default_one_and_written_once() {
+    let (twin, _, head) = prepared();
+    let run = twin.state().run(NAME, "pull_request", &head, "feature");
+    let [main, pull, other] = ["refs/heads/main", "refs/pull/1/merge", "refs/heads/other"]
+        .map(|scope| twin.state().runtime_token(NAME, run, scope));
+    let version = "ab".repeat(32);
+    let ask = |token: &str, method: &str, body: Value| {
+        let mut body = body;
+        body["version"] = json!(version);
+        send(
+            &twin,
+            token,
+            "POST",
+            &format!("/twirp/github.actions.results.api.v1.CacheService/{method}"),
+            &body,
+        )
+    };
+    let save = |token: &str, key: &str| {
+        let made = ask(token, "CreateCacheEntry", json!({ "key": key }));
+        let url = made.body["signed_upload_url"].as_str().unwrap().to_owned();
+        assert_eq!(
+            send(&twin, "", "PUT", &format!("{url}&comp=block&blockid=MDAw"), &json!("x")).status,
+            201
+        );
+        let blocks = json!("<BlockList><Latest>MDAw</Latest></BlockList>");
+        assert_eq!(
+            send(&twin, "", "PUT", &format!("{url}&comp=blocklist"), &blocks).status,
+            201
+        );
+        let wrong = ask(
+            token,
+            "FinalizeCacheEntryUpload",
+            json!({ "key": key, "size_bytes": "4" }),
+        );
+        assert_eq!(wrong.body["code"], "invalid_argument");
+        assert_eq!(
+            ask(
+                token,
+                "FinalizeCacheEntryUpload",
+                json!({ "key": key, "size_bytes": "3" })
+            )
+            .body["ok"],
+            true
+        );
+    };
+    save(&main, "data-1");
+    save(&pull, "data-2");
+    let find = |token: &str, key: &str| {
+        let body = json!({ "key": key, "restore_keys": ["data-"] });
+        ask(token, "GetCacheEntryDownloadURL", body).body["matched_key"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    assert_eq!(
+        [find(&pull, "data-9"), find(&main, "data-9"), find(&other, "data-9")],
+        ["data-2", "data-1", "data-1"]
+    );
+    assert_eq!(
+        ask(&main, "CreateCacheEntry", json!({ "key": "data-1" })).body["code"],
+        "already_exists"
+    );
+    twin.state().runtime_tokens.get_mut(&pull).unwrap().writes_cache = false;
+    let denied = ask(&pull, "CreateCacheEntry", json!({ "key": "data-3" }));
+    assert!(
+        denied.body["msg"].as_str().unwrap().starts_with("cache write denied:"),
+        "{}",
+        denied.body
+    );
+    assert_eq!(twin.violations(), Vec::<String>::new());
+}
+
+#[test]
+fn a_scenario_is_seeded_and_seen_as_people_would_see_it() {
+    let twin = Twin::start();
+    let scenario = json!({
+        "repositories": [{
+            "name": NAME, "private": true, "collaborators": { "bob": "write" }, "workflows": { "promote.yml": ["model!"] },
+            "commits": [
+                { "branch": "main", "message": "first", "files": { "a.txt": "one\n", "b.bin": { "base64": "AP8=" } } },
+                { "branch": "feature", "files": { "a.txt": null } },
+            ],
+            "pulls": [{ "title": "Without a", "author": "bob", "head": "feature", "base": "main" }],
+        }],
+        "tokens": [{ "repository": NAME, "permissions": { "pull-requests": "write", "issues": "write" } }],
+        "runs": [{ "repository": NAME, "event": "push", "head_branch": "main" }],
+    });
+    let seeded = send(&twin, "", "POST", "/_twin/scenario", &scenario);
+    let token = seeded.body["tokens"][0].as_str().unwrap();
+    assert_eq!(seeded.body["repositories"][NAME]["pulls"], json!([1]));
+    assert!(seeded.body["runs"][0]["runtime_token"].is_string());
+    let issue = send(
+        &twin,
+        token,
+        "POST",
+        &path("/issues"),
+        &json!({ "title": "Drift", "labels": ["mlops:drift"] }),
+    );
+    assert_eq!(issue.status, 201, "{}", issue.body);
+    let closed = send(&twin, token, "PATCH", &path("/issues/2"), &json!({ "state": "closed" }));
+    assert_eq!(closed.body["state_reason"], "completed");
+    assert_eq!(
+        get(&twin, token, &path("/issues?labels=mlops:drift&state=all"))
+            .body
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    let fault = json!({ "method": "POST", "path_contains": "/comments", "kind": "status", "code": 503 });
+    assert_eq!(send(&twin, "", "POST", "/_twin/faults", &fault).status, 200);
+    assert_eq!(
+        send(
+            &twin,
+            token,
+            "POST",
+            &path("/issues/1/comments"),
+            &json!({ "body": "x" })
+        )
+        .status,
+        503
+    );
+    let made = send(
+        &twin,
+        token,
+        "POST",
+        &path("/issues/1/comments"),
+        &json!({ "body": "x" }),
+    );
+    let reactions = path(&format!("/issues/comments/{}/reactions", made.body["id"]));
+    let react = || send(&twin, token, "POST", &reactions, &json!({ "content": "eyes" })).status;
+    assert_eq!((react(), react()), (201, 200));
+    let seen = get(&twin, "", "/_twin/snapshot").body[NAME].clone();
+    assert_eq!(
+        seen["branches"]["feature"]["files"],
+        json!({ "b.bin": { "base64": "AP8=" } })
+    );
+    assert_eq!(
+        seen["comments"][0]["reactions"],
+        json!([["github-actions[bot]", "eyes"]])
+    );
+    assert_eq!(
+        (
+            seen["issues"][1]["is_open"].as_bool(),
+            seen["comments"].as_array().unwrap().len()
+        ),
+        (Some(false), 1)
+    );
+    assert_eq!(get(&twin, "", "/_twin/violations").body, json!([]));
 }

@@ -18,6 +18,7 @@
 )]
 
 mod admin;
+mod blobs;
 mod checks;
 mod contract;
 mod deployments;
@@ -115,6 +116,16 @@ impl Twin {
     /// The calls that would change something, answered or not.
     pub fn writes(&self) -> Vec<Call> {
         self.calls().into_iter().filter(|call| call.is_write).collect()
+    }
+
+    /// Adds a scenario (`admin.rs` says what one is) and says how everything in it is called.
+    pub fn seed(&self, scenario: &serde_json::Value) -> Result<serde_json::Value, String> {
+        admin::seed(&mut self.state(), scenario)
+    }
+
+    /// Everything that people would see, by repository.
+    pub fn snapshot(&self) -> serde_json::Value {
+        admin::snapshot(&self.state())
     }
 
     pub fn fault(&self, fault: Fault) {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::contract::{Operation, contract};
 use super::faults::{self, Call, Kind};
 use super::state::{State, Token};
-use super::{admin, checks, deployments, git_routes, graphql, issues, pulls, repositories, results, workflows};
+use super::{admin, blobs, checks, deployments, git_routes, graphql, issues, pulls, repositories, results, workflows};
 
 /// Larger bodies are no business of these tests.
 const MAX_BODY: usize = 256 << 20;
@@ -343,8 +343,11 @@ fn response(method: &Method, mut reply: Reply, request: &Request) -> Response<Bo
 }
 
 fn route(state: &mut State, request: &Request) -> Reply {
-    if request.path.starts_with("/twirp/") || request.path.starts_with(results::CONTAINER) {
+    if request.path.starts_with("/twirp/") {
         return results::answer(state, request);
+    }
+    if request.path.starts_with(blobs::CONTAINER) {
+        return blobs::answer(state, request);
     }
     let mut reply = if request
         .headers
@@ -400,12 +403,9 @@ fn limited(state: &mut State) -> Option<Reply> {
 }
 
 fn breach(state: &mut State, request: &Request, wrong: &[String]) -> Reply {
-    let found: Vec<String> = wrong
-        .iter()
-        .map(|one| format!("{} {}: {one}", request.method, request.path))
-        .collect();
-    state.violations.extend(found.clone());
-    ok(599, json!({ "message": "the contract is broken", "violations": found }))
+    let found = format!("{} {}: {}", request.method, request.path, wrong.join("; "));
+    state.violations.push(found.clone());
+    ok(599, json!({ "message": "the contract is broken", "violation": found }))
 }
 
 fn rest(state: &mut State, request: &Request) -> Reply {

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use super::blobs::Blob;
 use super::faults::{Call, Fault};
 use super::git::{Commit, Object, Person};
 use super::repositories::Repository;
-use super::results::{Blob, RuntimeToken};
+use super::results::RuntimeToken;
 use super::server::{Limit, Reply, Request, not_found};
 
 /// The GitHub app that `GITHUB_TOKEN` belongs to.
