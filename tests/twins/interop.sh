@@ -28,8 +28,14 @@ for script in octokit toolkit; do
   input=${TWIN_PROGRAM[1]}
   read -r line <&"${TWIN_PROGRAM[0]}"
   status=0
-  env -u GITHUB_ACTIONS TWIN="$line" timeout 120 node "$cache/$script.mjs" || status=$?
+  # Kept apart, since the toolkit writes commands that a runner would obey.
+  env -u GITHUB_ACTIONS TWIN="$line" timeout 120 node "$cache/$script.mjs" >"$cache/$script.log" 2>&1 || status=$?
   exec {input}>&-
   wait "$pid" || true
-  [ "$status" = 0 ] || { echo "$script: exit $status" >&2; exit 1; }
+  grep -E "^$script: " "$cache/$script.log" || true
+  if [ "$status" != 0 ]; then
+    tail -n 80 "$cache/$script.log" | sed 's/^/  /' >&2
+    echo "$script: exit $status" >&2
+    exit 1
+  fi
 done

@@ -353,7 +353,10 @@ fn contents(state: &mut State, request: &Request) -> Answer {
     let files = repository.files_of(&commit);
     if let Some((_, sha)) = files.get(&path) {
         if request.headers.get("accept").is_some_and(|text| text.contains(".raw")) {
-            let headers = [("content-type".to_owned(), "application/vnd.github.raw+json".to_owned())];
+            let headers = [(
+                "content-type".to_owned(),
+                "application/vnd.github.raw+json; charset=utf-8".to_owned(),
+            )];
             let bytes = repository.objects.blob(sha).map(<[u8]>::to_vec);
             return Ok(Reply {
                 status: 200,

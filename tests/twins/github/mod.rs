@@ -12,9 +12,10 @@
 #![allow(
     dead_code,
     unused_imports,
+    clippy::unnecessary_box_returns,
     clippy::unwrap_used,
     clippy::disallowed_methods,
-    reason = "a helper of tests, compiled into several programs of which each uses its part"
+    reason = "a helper of tests, compiled into several programs of which each uses its part; refusals are large"
 )]
 
 mod admin;

@@ -22,6 +22,9 @@ Object.assign(process.env, {
   RUNNER_TEMP: directory,
 });
 process.chdir(directory);
+// The toolkit leaves the version of the API to GitHub.
+const settings = { method: "POST", body: JSON.stringify({ is_version_required: false }) };
+assert.equal((await fetch(`${url}/_twin/settings`, settings)).status, 200);
 
 const { DefaultArtifactClient } = await import("@actions/artifact");
 const cache = await import("@actions/cache");
