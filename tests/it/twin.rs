@@ -149,6 +149,26 @@ fn a_commit_over_rest_is_what_git_would_make_and_only_fast_forwards_land() {
         (422, Some("Update is not a fast forward"))
     );
     assert_eq!(twin.state().history(NAME, "registry").len(), 1);
+    let blob = get(
+        &twin,
+        &token,
+        &path("/git/blobs/ce013625030ba8dba906f756967f9e9ca394464a"),
+    );
+    assert_eq!((blob.status, blob.body["content"].as_str()), (200, Some("aGVsbG8K\n")));
+    let tips = [
+        "/commits/registry",
+        "/branches/registry",
+        "/git/matching-refs/heads/regis",
+    ]
+    .map(|tail| {
+        let found = get(&twin, &token, &path(tail)).body;
+        let sha = found["sha"]
+            .as_str()
+            .or(found["commit"]["sha"].as_str())
+            .or(found[0]["object"]["sha"].as_str());
+        sha.unwrap_or_default().to_owned()
+    });
+    assert_eq!(tips, [(); 3].map(|()| commit.body["sha"].as_str().unwrap().to_owned()));
     assert_eq!(get(&twin, &token, &path("/git/ref/heads/none")).status, 404);
     assert_eq!(twin.violations(), Vec::<String>::new());
 }
@@ -279,7 +299,7 @@ fn check_runs_gather_annotations_and_need_a_conclusion() {
         599
     );
     assert_eq!(
-        send(&twin, &token, "PATCH", &place, &json!({ "conclussion": "success" })).status,
+        send(&twin, &token, "PATCH", &place, &json!({ "outcome": "success" })).status,
         599
     );
     assert_eq!(get(&twin, &token, "/repos/ada/churn/nothing").status, 599);
@@ -393,10 +413,10 @@ fn graphql_knows_who_calls_hides_comments_and_reads_a_directory() {
         "github-actions[bot]"
     );
     assert!(
-        ask("{ viewer { logn } }", json!({}))["errors"][0]["message"]
+        ask("{ viewer { nickname } }", json!({}))["errors"][0]["message"]
             .as_str()
             .unwrap()
-            .contains("logn")
+            .contains("nickname")
     );
     let id = twin.state().comment(NAME, 1, "github-actions[bot]", "old");
     let mutation = "mutation($i:MinimizeCommentInput!){minimizeComment(input:$i){clientMutationId}}";
@@ -724,6 +744,9 @@ fn a_scenario_is_seeded_and_seen_as_people_would_see_it() {
     let reactions = path(&format!("/issues/comments/{}/reactions", made.body["id"]));
     let react = || send(&twin, token, "POST", &reactions, &json!({ "content": "eyes" })).status;
     assert_eq!((react(), react()), (201, 200));
+    assert_eq!(get(&twin, token, "/user").status, 403);
+    let ada = twin.state().user_token("ada", NAME, &[]);
+    assert_eq!(get(&twin, &ada, "/user").body["login"], "ada");
     let seen = get(&twin, "", "/_twin/snapshot").body[NAME].clone();
     assert_eq!(
         seen["branches"]["feature"]["files"],

@@ -210,14 +210,11 @@ impl Contract {
                 self.complete(branch, value, depth + 1);
             }
         }
-        schema["allOf"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .for_each(|one| self.complete(one, value, depth + 1));
-        if let Value::Array(list) = value {
-            list.iter_mut()
-                .for_each(|one| self.complete(&schema["items"], one, depth + 1));
+        for one in schema["allOf"].as_array().into_iter().flatten() {
+            self.complete(one, value, depth + 1);
+        }
+        for one in value.as_array_mut().into_iter().flatten() {
+            self.complete(&schema["items"], one, depth + 1);
         }
         if let Value::Object(map) = value {
             for (name, property) in schema["properties"].as_object().into_iter().flatten() {

@@ -26,6 +26,10 @@ pub fn handle(state: &mut State, request: &Request, method: &str, tail: &str) ->
                 Ok(ok(200, show_commit(&url, &repository.name, sha, commit)))
             })
         }
+        ("GET", "/git/blobs/{file_sha}") => get_blob(state, request),
+        ("GET", "/git/matching-refs/{ref}") => matching_refs(state, request),
+        ("GET", "/commits/{ref}") => get_commit(state, request),
+        ("GET", "/branches/{branch}") => get_branch(state, request),
         ("GET", "/git/ref/{ref}") => get_ref(state, request),
         ("POST", "/git/refs") => create_ref(state, request),
         ("PATCH", "/git/refs/{ref}") => update_ref(state, request),
@@ -55,6 +59,17 @@ fn create_blob(state: &mut State, request: &Request) -> Answer {
 /// Base64 with line breaks, as GitHub takes and gives it.
 fn decode(text: &str) -> Option<Vec<u8>> {
     STANDARD.decode(text.replace(['\n', '\r'], "")).ok()
+}
+
+/// Base64 in lines of 60, each ended, as GitHub writes it.
+fn broken(bytes: &[u8]) -> String {
+    let text = STANDARD.encode(bytes);
+    let mut lines = String::new();
+    for at in (0..text.len()).step_by(60) {
+        lines.push_str(&text[at..text.len().min(at + 60)]);
+        lines.push('\n');
+    }
+    lines
 }
 
 fn create_tree(state: &mut State, request: &Request) -> Answer {
@@ -260,6 +275,65 @@ fn get_ref(state: &mut State, request: &Request) -> Answer {
     Ok(ok(200, show_ref(&url, &repository.name, &name, sha)))
 }
 
+fn get_blob(state: &mut State, request: &Request) -> Answer {
+    let url = state.url.clone();
+    let repository = state.of(request)?;
+    let sha = request.parameter("file_sha");
+    let bytes = repository.objects.blob(sha).ok_or_else(not_found)?;
+    let shown = json!({
+        "sha": sha, "node_id": format!("B_{sha}"), "size": bytes.len(), "content": broken(bytes), "encoding": "base64",
+        "url": format!("{url}/repos/{}/git/blobs/{sha}", repository.name),
+    });
+    Ok(ok(200, shown))
+}
+
+fn matching_refs(state: &mut State, request: &Request) -> Answer {
+    let url = state.url.clone();
+    let repository = state.of(request)?;
+    let prefix = format!("refs/{}", request.parameter("ref"));
+    let found = repository.refs.iter().filter(|(name, _)| name.starts_with(&prefix));
+    Ok(ok(
+        200,
+        Value::Array(
+            found
+                .map(|(name, sha)| show_ref(&url, &repository.name, name, sha))
+                .collect(),
+        ),
+    ))
+}
+
+/// A commit as it stands in lists of the repository.
+pub fn show_whole(url: &str, repository: &Repository, sha: &str, commit: &Commit) -> Value {
+    let plain = show_commit(url, &repository.name, sha, commit);
+    json!({
+        "sha": sha, "node_id": plain["node_id"], "url": format!("{url}/repos/{}/commits/{sha}", repository.name),
+        "html_url": plain["html_url"], "commit": plain, "author": null, "committer": null, "parents": plain["parents"],
+    })
+}
+
+fn get_commit(state: &mut State, request: &Request) -> Answer {
+    let url = state.url.clone();
+    let repository = state.of(request)?;
+    let name = request.parameter("ref");
+    let sha = repository
+        .resolve(name)
+        .ok_or_else(|| refuse(422, &format!("No commit found for SHA: {name}")))?;
+    let commit = repository.objects.commit(&sha).ok_or_else(not_found)?;
+    Ok(ok(200, show_whole(&url, repository, &sha, commit)))
+}
+
+fn get_branch(state: &mut State, request: &Request) -> Answer {
+    let url = state.url.clone();
+    let repository = state.of(request)?;
+    let name = request.parameter("branch");
+    let sha = repository.tip(name).ok_or_else(|| refuse(404, "Branch not found"))?;
+    let commit = repository.objects.commit(&sha).ok_or_else(not_found)?;
+    Ok(ok(
+        200,
+        json!({ "name": name, "commit": show_whole(&url, repository, &sha, commit), "protected": false }),
+    ))
+}
+
 fn create_ref(state: &mut State, request: &Request) -> Answer {
     let url = state.url.clone();
     let repository = state.of(request)?;
@@ -324,16 +398,7 @@ fn show_file(url: &str, repository: &Repository, path: &str, sha: &str, with_con
     });
     if with_content {
         let is_inline = bytes.len() <= MAX_INLINE;
-        let text = if is_inline {
-            STANDARD.encode(bytes)
-        } else {
-            String::new()
-        };
-        let lines: Vec<&str> = (0..text.len())
-            .step_by(60)
-            .map(|at| &text[at..text.len().min(at + 60)])
-            .collect();
-        shown["content"] = json!(lines.iter().map(|line| format!("{line}\n")).collect::<String>());
+        shown["content"] = json!(if is_inline { broken(bytes) } else { String::new() });
         shown["encoding"] = json!(if is_inline { "base64" } else { "none" });
     }
     shown

@@ -237,18 +237,11 @@ pub fn handle(state: &mut State, request: &Request, method: &str, tail: &str) ->
         }
         ("GET", "/issues/comments/{comment_id}/reactions") => list_reactions(state, request),
         ("POST", "/issues/comments/{comment_id}/reactions") => react(state, request),
+        ("DELETE", "/issues/comments/{comment_id}/reactions/{reaction_id}") => unreact(state, request),
         ("GET", "/issues/{issue_number}/labels") => labels_of(state, request),
         ("POST" | "PUT", "/issues/{issue_number}/labels") => set_labels(state, request, method == "PUT"),
         ("DELETE", "/issues/{issue_number}/labels/{name}") => remove_label(state, request),
-        ("GET", "/labels") => state.of(request).map(|one| one.clone()).map(|repository| {
-            request.list(
-                repository
-                    .labels
-                    .keys()
-                    .map(|name| show_label(state, &repository, name))
-                    .collect(),
-            )
-        }),
+        ("GET", "/labels") => list_labels(state, request),
         ("POST", "/labels") => create_label(state, request),
         ("GET", "/issues") => list_issues(state, request),
         ("POST", "/issues") => create_issue(state, request),
@@ -366,6 +359,26 @@ fn react(state: &mut State, request: &Request) -> Answer {
         Ok(())
     })?;
     Ok(reply)
+}
+
+fn unreact(state: &mut State, request: &Request) -> Answer {
+    let id = request.number("reaction_id")?;
+    with_comment(state, request, |comment| {
+        let place = comment
+            .reactions
+            .iter()
+            .position(|(one, _, _)| *one == id)
+            .ok_or_else(not_found)?;
+        comment.reactions.remove(place);
+        Ok(())
+    })?;
+    Ok(empty(204))
+}
+
+fn list_labels(state: &State, request: &Request) -> Answer {
+    let repository = state.repositories.get(&request.repository()).ok_or_else(not_found)?;
+    let names = repository.labels.keys();
+    Ok(request.list(names.map(|name| show_label(state, repository, name)).collect()))
 }
 
 fn labels_of(state: &mut State, request: &Request) -> Answer {

@@ -58,7 +58,7 @@ const checks = {
     );
     const hidden = await octokit.rest.issues.getComment({ owner, repo, comment_id: found[0].id });
     assert.equal(hidden.data.minimized.reason, "outdated");
-    await assert.rejects(octokit.graphql("{ viewer { logn } }"), { name: "GraphqlResponseError" });
+    await assert.rejects(octokit.graphql("{ viewer { nickname } }"), { name: "GraphqlResponseError" });
     assert.equal((await octokit.graphql("{ viewer { login } }")).viewer.login, "github-actions[bot]");
   },
   async checkRuns() {

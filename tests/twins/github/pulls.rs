@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::git::{Commit, Object, Person};
-use super::git_routes::show_commit;
+use super::git_routes::show_whole;
 use super::issues::Issue;
 use super::repositories::Repository;
 use super::server::{Answer, Request, invalid, not_found, ok};
@@ -376,12 +376,7 @@ fn compare(state: &mut State, request: &Request) -> Answer {
     };
     let show = |sha: &str| {
         let commit = repository.objects.commit(sha).expect("ancestors are commits");
-        let plain = show_commit(&url, &repository.name, sha, commit);
-        json!({
-            "sha": sha, "node_id": plain["node_id"], "url": format!("{url}/repos/{}/commits/{sha}", repository.name),
-            "html_url": plain["html_url"], "commit": plain, "author": null, "committer": null,
-            "parents": plain["parents"],
-        })
+        show_whole(&url, repository, sha, commit)
     };
     let mut ordered: Vec<&String> = repository
         .objects

@@ -143,6 +143,12 @@ pub fn handle(state: &mut State, request: &Request, method: &str, tail: &str) ->
         ("GET", "/collaborators/{username}/permission") => permission(state, request),
         ("POST", "/statuses/{sha}") => create_status(state, request),
         ("GET", "/commits/{ref}/status") => combined_status(state, request),
+        // The token of a workflow is nobody's.
+        ("GET", "/user") => match &request.caller {
+            None => Err(refuse(401, "Requires authentication")),
+            Some(token) if token.is_app => Err(refuse(403, "Resource not accessible by integration")),
+            Some(token) => Ok(ok(200, user(&token.login))),
+        },
         ("GET", "/rate_limit") => Ok(rate_limit(state)),
         _ => return None,
     })

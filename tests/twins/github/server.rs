@@ -221,23 +221,15 @@ async fn answer(state: Arc<Mutex<State>>, raw: axum::extract::Request) -> Respon
     if let Some(Kind::Delay(time)) = &kind {
         tokio::time::sleep(*time).await;
     }
-    let mut reply = match early {
-        Some(reply) => {
-            let mut state = lock(&state);
-            let call = call(&state, &request, raw_query, reply.status);
-            state.calls.push(call);
-            reply
-        }
-        None => {
-            let mut state = lock(&state);
-            let place = state.calls.len();
-            // The journal has the call before it is answered, since answering may read the journal.
-            let call = call(&state, &request, raw_query, 0);
-            state.calls.push(call);
-            let reply = route(&mut state, &request);
-            state.calls[place].status = reply.status;
-            reply
-        }
+    let mut reply = {
+        let mut state = lock(&state);
+        let place = state.calls.len();
+        // The journal has the call before it is answered, since answering may read the journal.
+        let call = call(&state, &request, raw_query, 0);
+        state.calls.push(call);
+        let reply = early.unwrap_or_else(|| route(&mut state, &request));
+        state.calls[place].status = reply.status;
+        reply
     };
     match kind {
         Some(Kind::Never) => std::future::pending().await,
@@ -471,12 +463,12 @@ fn allow(state: &State, request: &Request, operation: &Operation) -> Result<(), 
             .is_some_and(|level| level == wanted || level == "write")
     };
     let is_open = !is_write && !repository.is_private;
-    if is_open || names.is_empty() || (is_covered && names.iter().any(|one| has(one))) {
-        return match token.is_app {
-            false if is_write && tail.starts_with("/check-runs") => {
-                Err(refuse(403, "You must authenticate via a GitHub App."))
-            }
-            _ => Ok(()),
+    if is_open || names.is_empty() || (is_covered && names.iter().any(has)) {
+        let needs_app = is_write && tail.starts_with("/check-runs");
+        return if needs_app && !token.is_app {
+            Err(refuse(403, "You must authenticate via a GitHub App."))
+        } else {
+            Ok(())
         };
     }
     let message = if token.is_app {
@@ -511,6 +503,7 @@ fn needs(
         "statuses" => one("statuses"),
         "commits" if tail.ends_with("check-runs") => one("checks"),
         "commits" if tail.ends_with("status") => one("statuses"),
+        "commits" if !tail.ends_with("pulls") => one("contents"),
         "commits" | "pulls" => one("pull-requests"),
         "labels" => (vec!["issues", "pull-requests"], vec!["issues", "pull-requests"]),
         "issues" => {

@@ -95,6 +95,8 @@ impl State {
 pub fn handle(state: &mut State, request: &Request, method: &str, tail: &str) -> Option<Answer> {
     Some(match (method, tail) {
         ("POST", "/actions/workflows/{workflow_id}/dispatches") => dispatch(state, request),
+        ("GET", "/actions/workflows/{workflow_id}") => get_workflow(state, request),
+        ("GET", "/actions/runs") => list_runs(state, request),
         ("POST", "/dispatches") => repository_dispatch(state, request),
         ("GET", "/actions/runs/{run_id}") => {
             find(state, request).map(|(repository, run)| ok(200, show(state, repository, run)))
@@ -156,6 +158,32 @@ fn show(state: &State, repository: &Repository, run: &Run) -> Value {
         "repository": repository.show(&state.url),
         "head_repository": head.unwrap_or_else(|| json!({})),
     })
+}
+
+fn get_workflow(state: &State, request: &Request) -> Answer {
+    let repository = state.repositories.get(&request.repository()).ok_or_else(not_found)?;
+    let name = request.parameter("workflow_id");
+    let found = repository
+        .workflows
+        .iter()
+        .find(|(file, one)| *file == name || one.id.to_string() == name);
+    let (file, workflow) = found.ok_or_else(not_found)?;
+    let path = format!(".github/workflows/{file}");
+    Ok(ok(
+        200,
+        json!({ "id": workflow.id, "name": file, "path": path, "state": "active" }),
+    ))
+}
+
+fn list_runs(state: &State, request: &Request) -> Answer {
+    let repository = state.repositories.get(&request.repository()).ok_or_else(not_found)?;
+    let is = |name: &str, text: &str| request.query.get(name).is_none_or(|wanted| wanted == text);
+    let found = repository
+        .runs
+        .values()
+        .rev()
+        .filter(|run| is("head_sha", &run.head_sha) && is("branch", &run.head_branch) && is("event", &run.event));
+    Ok(request.counted("workflow_runs", found.map(|run| show(state, repository, run)).collect()))
 }
 
 fn dispatch(state: &mut State, request: &Request) -> Answer {
