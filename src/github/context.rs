@@ -355,3 +355,7 @@ fn address(
         }
     }
 }
+
+#[cfg(test)]
+#[path = "context_tests.rs"]
+mod tests;

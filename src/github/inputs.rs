@@ -103,13 +103,11 @@ fn command(written: &str, problems: &mut Diagnostics) -> Option<String> {
 }
 
 fn comment(written: &str, problems: &mut Diagnostics) -> CommentMode {
-    match COMMENT_MODES.iter().find(|(name, _)| *name == written) {
-        Some((_, mode)) => *mode,
-        None => {
-            problems.push(unknown("comment", written, COMMENT_MODES.iter().map(|(name, _)| *name)));
-            CommentMode::default()
-        }
+    if let Some((_, mode)) = COMMENT_MODES.iter().find(|(name, _)| *name == written) {
+        return *mode;
     }
+    problems.push(unknown("comment", written, COMMENT_MODES.iter().map(|(name, _)| *name)));
+    CommentMode::default()
 }
 
 fn version(written: &str, problems: &mut Diagnostics) -> Option<String> {
@@ -173,12 +171,11 @@ fn bad(name: &str, written: &str, help: &str) -> Diagnostic {
 }
 
 fn unknown<'a>(name: &str, written: &str, known: impl Iterator<Item = &'a str> + Clone) -> Diagnostic {
-    let help = match nearest(written, known.clone()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => {
-            let all: Vec<String> = known.map(|name| format!("`{name}`")).collect();
-            format!("it can be {}", all.join(", "))
-        }
+    let help = if let Some(near) = nearest(written, known.clone()) {
+        format!("did you mean `{near}`?")
+    } else {
+        let all: Vec<String> = known.map(|name| format!("`{name}`")).collect();
+        format!("it can be {}", all.join(", "))
     };
     bad(name, written, &help)
 }
@@ -227,4 +224,131 @@ impl<'a> HostPaths<'a> {
 
 fn is_name(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '-' | '_' | '.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(variables: &[(&str, &str)]) -> BTreeMap<String, String> {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        variables.iter().map(owned).collect()
+    }
+
+    #[test]
+    fn nothing_given_is_the_default() {
+        let empty = env(&[
+            ("INPUT_COMMAND", " "),
+            ("INPUT_GITHUB-TOKEN", ""),
+            ("INPUT_ACCEPT-WARNINGS", ""),
+        ]);
+        let inputs = Inputs::read(&empty).unwrap();
+        assert_eq!(inputs, Inputs::read(&BTreeMap::new()).unwrap());
+        assert_eq!(
+            (inputs.command, inputs.token, inputs.comment),
+            (None, None, CommentMode::Always)
+        );
+    }
+
+    #[test]
+    fn every_spelling_is_read() {
+        for name in [
+            "INPUT_GITHUB-TOKEN",
+            "INPUT_GITHUB_TOKEN",
+            "INPUT_github-token",
+            "input_Github_Token",
+        ] {
+            let inputs = Inputs::read(&env(&[(name, " ghs_a.b_c "), ("GITHUB_TOKEN", "other")])).unwrap();
+            assert_eq!(inputs.token, Some(Secret::new("ghs_a.b_c")), "{name}");
+        }
+        let both = env(&[("INPUT_GITHUB_TOKEN", "second"), ("INPUT_GITHUB-TOKEN", "first")]);
+        assert_eq!(Inputs::read(&both).unwrap().token, Some(Secret::new("first")));
+        let fallback = env(&[("INPUT_GITHUB-TOKEN", ""), ("GITHUB_TOKEN", "job"), ("GH_TOKEN", "no")]);
+        assert_eq!(Inputs::read(&fallback).unwrap().token, Some(Secret::new("job")));
+        assert_eq!(
+            Inputs::read(&env(&[("INPUT_GITHUB_TOKEN_2", "x"), ("GH_TOKEN", "no")]))
+                .unwrap()
+                .token,
+            None
+        );
+    }
+
+    #[test]
+    fn values_are_checked() {
+        let inputs = Inputs::read(&env(&[
+            ("INPUT_COMMAND", "publish-report"),
+            ("INPUT_VERSION", "v3"),
+            ("INPUT_COMMENT", "failures"),
+            ("INPUT_CHECK-RUN-ID", "123"),
+            ("INPUT_ACCEPT-WARNINGS", "True"),
+        ]))
+        .unwrap();
+        assert_eq!(inputs.command.as_deref(), Some("publish-report"));
+        assert_eq!(
+            (inputs.comment, inputs.check_run_id),
+            (CommentMode::Failures, Some(123))
+        );
+        assert!(inputs.accept_warnings);
+        let problems = Inputs::read(&env(&[
+            ("INPUT_COMMAND", "promte"),
+            ("INPUT_VERSION", "v3; rm"),
+            ("INPUT_COMMENT", "sometimes"),
+            ("INPUT_CHECK-RUN-ID", "-1"),
+            ("INPUT_ACCEPT-WARNINGS", "yes"),
+            ("INPUT_GITHUB-TOKEN", "ghs_secret value"),
+        ]))
+        .unwrap_err();
+        insta::assert_snapshot!(problems, @r"
+        error[bad-input]: the input `command` can not be `promte`
+          = help: did you mean `promote`?
+
+        error[bad-input]: the input `version` can not be `v3; rm`
+          = help: write a version as `v3`, or an alias such as `candidate`
+
+        error[bad-input]: the input `github-token` has blanks or characters that no token has
+          = help: leave it out to use the job's own token, or give it as `${{ secrets.NAME }}`
+
+        error[bad-input]: the input `comment` can not be `sometimes`
+          = help: it can be `always`, `changes`, `failures`, `off`
+
+        error[bad-input]: the input `check-run-id` can not be `-1`
+          = help: leave it out: its default is this job's own
+
+        error[bad-input]: the input `accept-warnings` can not be `yes`
+          = help: write `true` or `false`
+        ");
+    }
+
+    #[test]
+    fn paths_of_the_host_become_ours() {
+        let read = |path: &str| {
+            let inputs = Inputs::read(&env(&[
+                ("INPUT_CONFIG", path),
+                ("RUNNER_WORKSPACE", "/home/runner/work/x/"),
+                ("GITHUB_WORKSPACE", "/github/workspace"),
+            ]));
+            inputs.unwrap().config.unwrap()
+        };
+        for (host, ours) in [
+            ("/home/runner/work/x/x", "/github/workspace"),
+            (
+                "/home/runner/work/x/x/a,/home/runner/work/x/x/b",
+                "/github/workspace/a,/github/workspace/b",
+            ),
+            ("--x=/home/runner/work/x/x/a", "--x=/github/workspace/a"),
+            ("/home/runner/work/x/x-data/a", "/home/runner/work/x/x-data/a"),
+            ("/data/home/runner/work/x/x/a", "/data/home/runner/work/x/x/a"),
+            ("mlops.yaml", "mlops.yaml"),
+        ] {
+            assert_eq!(read(host), ours);
+        }
+        let outside = env(&[
+            ("INPUT_CONFIG", "/home/runner/work/x/x"),
+            ("RUNNER_WORKSPACE", "/home/runner/work/x"),
+        ]);
+        assert_eq!(
+            Inputs::read(&outside).unwrap().config.as_deref(),
+            Some("/home/runner/work/x/x")
+        );
+    }
 }

@@ -22,6 +22,7 @@ mod retry;
 mod tests;
 mod wire;
 pub mod workflows;
+mod trust;
 
 pub use client::{Client, Connection};
 pub use context::{CommandFiles, Context, MAX_EVENT_BYTES, RunIdentity, Runtime, Urls};
@@ -30,3 +31,4 @@ pub use event::{Event, IssueComment, MergeGroup, PullRequest, Push, WorkflowRun}
 pub use inputs::{COMMANDS, CommentMode, Inputs};
 pub use repository::Repository;
 pub use retry::{Fault, Pace};
+pub use trust::{Trust, trust};
