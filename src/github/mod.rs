@@ -22,6 +22,7 @@ mod retry;
 mod tests;
 mod wire;
 pub mod workflows;
+mod runner;
 mod trust;
 
 pub use client::{Client, Connection};
@@ -31,4 +32,8 @@ pub use event::{Event, IssueComment, MergeGroup, PullRequest, Push, WorkflowRun}
 pub use inputs::{COMMANDS, CommentMode, Inputs};
 pub use repository::Repository;
 pub use retry::{Fault, Pace};
+pub use runner::{
+    Annotation, Delimiter, Level, RunnerError, Written, annotation, annotations, debug, end_group, group, masks,
+    write_files,
+};
 pub use trust::{Trust, trust};

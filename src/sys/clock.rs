@@ -1,4 +1,4 @@
-//! The clock and the machine. `now` is called once, where the program starts.
+//! The clock, chance and the machine. `now` is called once, where the program starts.
 #![expect(
     clippy::disallowed_methods,
     reason = "this is the door that everybody else goes through"
@@ -29,4 +29,12 @@ impl Stopwatch {
 /// The present moment, in whole seconds.
 pub fn now() -> Timestamp {
     Timestamp(jiff::Timestamp::now().as_second())
+}
+
+/// Sixteen bytes that nobody can guess.
+pub fn random() -> std::io::Result<[u8; 16]> {
+    let mut bytes = [0; 16];
+    // Up to 256 bytes come whole, once the machine has gathered enough at its start.
+    rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;
+    Ok(bytes)
 }

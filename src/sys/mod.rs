@@ -7,11 +7,13 @@ mod owner;
 mod read;
 mod write;
 
-pub use clock::{Stopwatch, now};
+pub use clock::{Stopwatch, now, random};
 pub use error::FileError;
 pub use glob::{glob, inside};
 pub use owner::{Owner, hand_over, is_root, owner, private_dir};
 pub use read::{FileKind, kind, list, open, read, read_beneath, read_text};
 #[cfg(test)]
 pub use write::die_after;
-pub use write::{create_dir, create_exclusive, is_temp, remove_dir, remove_stale_temps, sync_dir, write_atomic};
+pub use write::{
+    create_dir, create_exclusive, is_temp, overwrite, remove_dir, remove_stale_temps, sync_dir, write_atomic,
+};

@@ -6,9 +6,11 @@
 
 use std::fs::{File, Permissions, TryLockError};
 use std::io::{self, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use tempfile::NamedTempFile;
 
 use super::{FileError, FileKind, list};
@@ -45,6 +47,30 @@ pub fn create_dir(dir: &Path) -> Result<(), FileError> {
     }
     step();
     sync_dir(parent_of(dir))
+}
+
+/// Makes `bytes` the whole content of `path`, which somebody else may have tampered with and a third one will read.
+///
+/// An ordinary file keeps its owner. Anything else with that name (a link that leads elsewhere, a second name of another
+/// file, a pipe) is removed and made anew: it is neither followed nor left for the reader.
+pub fn overwrite(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let fail = |source| FileError::io("write", path, source);
+    let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let own = match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(opened) => Some(File::from(opened))
+            .filter(|file| file.metadata().is_ok_and(|found| found.is_file() && found.nlink() == 1)),
+        Err(Errno::NOENT | Errno::LOOP | Errno::NXIO | Errno::ACCESS) => None,
+        Err(errno) => return Err(fail(errno.into())),
+    };
+    let mut file = if let Some(file) = own {
+        file.set_len(0).map_err(fail)?;
+        file
+    } else {
+        remove(path)?;
+        let anew = rustix::fs::open(path, flags | OFlags::CREATE | OFlags::EXCL, Mode::from_raw_mode(0o644));
+        File::from(anew.map_err(|errno| fail(errno.into()))?)
+    };
+    file.write_all(bytes).map_err(fail)
 }
 
 /// Removes a directory and everything in it; symbolic links are removed, not followed.
