@@ -6,6 +6,7 @@ mod author;
 pub mod checks;
 mod client;
 pub mod comments;
+mod commands;
 mod context;
 pub mod deployments;
 mod error;
@@ -26,6 +27,7 @@ mod runner;
 mod trust;
 
 pub use client::{Client, Connection};
+pub use commands::{Command, CommandError, command, help};
 pub use context::{CommandFiles, Context, MAX_EVENT_BYTES, RunIdentity, Runtime, Urls};
 pub use error::GithubError;
 pub use event::{Event, IssueComment, MergeGroup, PullRequest, Push, WorkflowRun};
