@@ -13,6 +13,7 @@ mod error;
 mod event;
 mod hidden;
 pub mod git;
+pub mod handover;
 mod inputs;
 pub mod issues;
 pub mod pulls;
