@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use crate::base::{is_invisible, without_escapes};
+
 use super::{Facts, SCHEMA};
 
 /// Above this nothing of ours was ever written: 500 metrics in 200 slices need a third of it.
@@ -139,6 +141,12 @@ pub(super) fn malformed(error: &serde_json::Error) -> FactsError {
     FactsError::Malformed {
         line: error.line(),
         column: error.column(),
-        message: message.chars().filter(|c| !c.is_control()).take(200).collect(),
+        // It may quote the file, and goes into a log: neither a terminal nor a runner may find anything to do in it.
+        message: without_escapes(message)
+            .chars()
+            .filter(|c| !c.is_control() && !is_invisible(*c))
+            .take(200)
+            .collect::<String>()
+            .replace("##[", "## ["),
     }
 }

@@ -9,7 +9,7 @@ use super::super::{Html, Json, Render, Terminal, fixtures, sections, title};
 use super::{MARKDOWN, assert_balanced, body};
 use crate::facts::{Champion, Facts};
 
-const NASTY: &[&str] = &[
+pub(super) const NASTY: &[&str] = &[
     " 0) a list in a list",
     "\t- an item",
     "<script>alert(1)</script>",
@@ -283,7 +283,7 @@ fn page_structure(page: &str) -> Vec<String> {
 }
 
 /// No line starts a workflow command, as GitHub's runner reads lines, and no character steers a terminal.
-fn assert_no_commands(text: &str) {
+pub(super) fn assert_no_commands(text: &str) {
     for line in text.split(['\n', '\r']) {
         assert!(!line.trim_start().starts_with("::"), "{line:?}");
         assert!(!line.contains("##["), "{line:?}");
@@ -342,7 +342,7 @@ fn assert_inert(hostile: &Facts, innocent: &Facts) {
     assert!(!shown.contains('\n') && shown.chars().count() <= 160);
 }
 
-fn without_our_colors(text: &str) -> String {
+pub(super) fn without_our_colors(text: &str) -> String {
     let mut text = text.to_owned();
     for sgr in ["0", "1", "2", "31", "32", "33", "36", "1;31", "1;32", "1;33", "1;36"] {
         text = text.replace(&format!("\u{1b}[{sgr}m"), "");
@@ -351,7 +351,7 @@ fn without_our_colors(text: &str) -> String {
 }
 
 /// Outside of code nothing is left that GitHub's filters would link: they read the text of the rendered page.
-fn assert_no_mentions(markdown: &str) {
+pub(super) fn assert_no_mentions(markdown: &str) {
     let mut in_code = 0;
     for event in Parser::new_ext(markdown, Options::ENABLE_TABLES) {
         match event {

@@ -8,6 +8,7 @@ use super::{Html, Json, Markdown, Render, Terminal, sections, title};
 use crate::facts::{Facts, FactsError, SCHEMA};
 
 mod hostile;
+mod stranger;
 
 const MARKDOWN: Markdown = Markdown { limit: 60_000 };
 
