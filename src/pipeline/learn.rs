@@ -267,8 +267,16 @@ pub fn learn(
         prepared.features.join("\u{0}").as_bytes(),
         train::MODEL_SCHEMA.to_string().as_bytes(),
     ]);
-    let found =
-        cache::find(root, key).and_then(|(record, bytes)| Some((record, Model::from_bytes(&bytes).ok()?, bytes)));
+    let found = cache::find(root, key)
+        .and_then(|(record, bytes)| Some((record, Model::from_bytes(&bytes).ok()?, bytes)))
+        // Whoever wrote the entry, it must be what would be trained here.
+        .filter(|(_, model, _)| {
+            let is_feature = |name: &&str| prepared.features.iter().any(|feature| feature == name);
+            model.estimator() == estimator.name()
+                && model.task() == prepared.task
+                && model.target() == project.data.target
+                && model.features().iter().all(is_feature)
+        });
     let (record, model, bytes, reused) = if let Some((record, model, bytes)) = found {
         (record, model, bytes, true)
     } else {
@@ -284,6 +292,7 @@ pub fn learn(
         )?;
         let bytes = trained.model.to_bytes();
         let record = cache::Record {
+            key,
             model: Digest::of(&bytes),
             n_features_in: trained.n_features_in,
             n_features_out: trained.n_features_out,
