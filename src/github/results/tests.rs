@@ -1,5 +1,7 @@
 //! The service and its storage as one small server that refuses what the real ones refuse, and fails when it is told to.
 
+mod twin;
+
 use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::sync::{Arc, Mutex};
