@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{LEDGER, below};
-use crate::github::git::{Listing, ObjectId};
+use crate::github::git::{Entry, Kind, Listing, ObjectId};
 
 /// Larger blobs are not kept.
 const MAX_KEPT_BYTES: usize = 1 << 20;
@@ -52,22 +52,23 @@ impl Known {
 
     /// Takes up what was seen, if it goes on from the latest that was.
     pub fn see(&mut self, found: Moment) -> Seen {
-        let mut is_behind = false;
-        for (path, entry) in below(&self.latest.files, LEDGER) {
+        let mut first_missing = None;
+        for (path, entry) in entries(&self.latest.files) {
             match found.files.get(path) {
-                Some(now) if now == entry || (now.kind, now.id) == (entry.kind, entry.id) => {}
+                Some(now) if (now.kind, now.id) == (entry.kind, entry.id) => {}
                 Some(_) => return Seen::Rewritten(path.clone()),
-                None => is_behind = true,
+                None => first_missing = first_missing.or(Some(path)),
             }
         }
-        if !is_behind {
+        let Some(first_missing) = first_missing else {
             self.latest = found.clone();
             return Seen::Now(found);
+        };
+        // What was before has nothing behind the gap.
+        if entries(&found.files).any(|(path, _)| path > first_missing) {
+            return Seen::Rewritten(first_missing.clone());
         }
-        match below(&found.files, LEDGER).find(|(path, _)| !self.latest.files.contains_key(*path)) {
-            Some((path, _)) => Seen::Rewritten(path.clone()),
-            None => Seen::Echo(self.latest.clone()),
-        }
+        Seen::Echo(self.latest.clone())
     }
 
     /// We have brought the branch here, unless somebody has been seen to have brought it on already.
@@ -97,4 +98,9 @@ impl Known {
     pub fn uploaded(&mut self, id: ObjectId) {
         self.uploaded.insert(id);
     }
+}
+
+/// The entries of the ledger, oldest first; what else lies there is found when they are read.
+fn entries(files: &Listing) -> impl Iterator<Item = (&String, &Entry)> {
+    below(files, LEDGER).filter(|(path, entry)| entry.kind == Kind::File && path.ends_with(".json"))
 }

@@ -38,7 +38,7 @@ const MAX_TEXT_BYTES: u64 = 512 << 10;
 const MAX_TRIES: u32 = 6;
 /// The first wait after a lost race; it doubles up to [`MAX_WAIT_FACTOR`] times this.
 const WAIT: Duration = Duration::from_millis(100);
-const MAX_WAIT_FACTOR: u32 = 32;
+const MAX_WAIT_FACTOR: u32 = 256;
 
 /// The registry on a branch of a repository.
 pub type Branch = Embedded<BranchFiles>;
@@ -465,16 +465,14 @@ fn failed(action: String, error: GithubError) -> RegistryError {
         },
         // The only conflict there is among Git data but for pushes.
         GithubError::Conflict { message, .. } if message.to_ascii_lowercase().contains("empty") => {
-            RegistryError::Refused {
-                what: "a registry".to_owned(),
-                why: "the repository is empty: push a first commit".to_owned(),
+            RegistryError::Unavailable {
+                action,
+                source: io::Error::other("the repository is empty: push a first commit"),
             }
         }
-        GithubError::Conflict { message, .. } | GithubError::Invalid { message, .. } => RegistryError::Refused {
-            what: action,
-            why: message,
-        },
-        error @ (GithubError::RateLimited { .. }
+        error @ (GithubError::Conflict { .. }
+        | GithubError::Invalid { .. }
+        | GithubError::RateLimited { .. }
         | GithubError::Unavailable { .. }
         | GithubError::OutOfTime { .. }
         | GithubError::Malformed { .. }) => RegistryError::Unavailable {
