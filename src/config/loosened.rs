@@ -456,7 +456,7 @@ fn bytes_written(bytes: u64) -> String {
     ];
     match units
         .into_iter()
-        .find(|(factor, _)| bytes >= *factor && bytes % factor == 0)
+        .find(|(factor, _)| bytes >= *factor && bytes.is_multiple_of(*factor))
     {
         Some((factor, unit)) => format!("{}{unit}", bytes / factor),
         None => bytes.to_string(),

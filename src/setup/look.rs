@@ -192,8 +192,8 @@ mod tests {
                 "data/houses.csv",
                 "data/raw/deep.parquet",
                 "a.csv",
-                "tests/data/tiny.csv",
-                "data/predictions.csv"
+                "data/predictions.csv",
+                "tests/data/tiny.csv"
             ]
         );
     }

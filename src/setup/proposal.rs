@@ -370,3 +370,112 @@ fn margin(margin: Margin) -> String {
     };
     shown
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::config::check;
+    use crate::data::Column;
+    use crate::data::testing::{frame, numbers, texts};
+
+    /// Forty rows of each kind of column.
+    fn amounts(name: &str) -> Column {
+        let values: Vec<f64> = (0..40).map(|i| f64::from(i) * 1.5).collect();
+        numbers(name, &values)
+    }
+
+    fn names(name: &str) -> Column {
+        let values: Vec<String> = (0..40).map(|i| format!("row {i}")).collect();
+        let values: Vec<&str> = values.iter().map(String::as_str).collect();
+        texts(name, &values)
+    }
+
+    fn answers(name: &str) -> Column {
+        texts(name, &["yes", "no"].repeat(20))
+    }
+
+    fn proposed(source: &str, columns: Vec<Column>, choices: &Choices) -> Result<String, Diagnostics> {
+        let proposal = propose(source, &frame(columns), &Found::default(), choices)?;
+        let checked = check(&proposal.text).unwrap_or_else(|problems| panic!("{problems}\n{}", proposal.text));
+        assert!(checked.warnings.is_empty(), "{}\n{}", checked.warnings, proposal.text);
+        Ok(proposal.text)
+    }
+
+    fn line(text: &str, key: &str) -> String {
+        let found = text
+            .lines()
+            .find_map(|line| line.trim().strip_prefix(&format!("{key}: ")));
+        found.unwrap_or_else(|| panic!("no {key}:\n{text}")).to_owned()
+    }
+
+    #[test]
+    fn a_named_target_comes_before_the_last_column() {
+        let said = proposed("d.csv", vec![amounts("Price"), amounts("rooms")], &Choices::default()).unwrap();
+        assert_eq!(
+            (line(&said, "target"), line(&said, "estimator")),
+            ("Price".into(), "ridge".into())
+        );
+        let said = proposed("d.csv", vec![amounts("a"), amounts("rooms")], &Choices::default()).unwrap();
+        assert_eq!(line(&said, "target"), "rooms");
+    }
+
+    #[test]
+    fn the_last_column_that_can_be_one() {
+        // Texts that are all different are no classes, and an identifier is no target.
+        let columns = vec![amounts("a"), answers("answer"), names("comment"), amounts("row_id")];
+        let said = proposed("d.csv", columns, &Choices::default()).unwrap();
+        assert_eq!(
+            (line(&said, "target"), line(&said, "estimator")),
+            ("answer".into(), "logistic".into())
+        );
+        assert_eq!(line(&said, "task"), "binary");
+        assert!(line(&said, "exclude").starts_with("[row_id]"), "{said}");
+    }
+
+    #[test]
+    fn nothing_to_predict_is_said() {
+        let problems = proposed("d.csv", vec![names("a"), names("b")], &Choices::default()).unwrap_err();
+        assert_eq!(problems.iter().next().unwrap().code, "no-target");
+    }
+
+    #[test]
+    fn the_model_is_named_after_the_data() {
+        let named = |source: &str, repository: Option<&str>| {
+            let choices = Choices {
+                repository: repository.map(ToOwned::to_owned),
+                ..Choices::default()
+            };
+            line(
+                &proposed(source, vec![amounts("x"), amounts("Sale Price")], &choices).unwrap(),
+                "model",
+            )
+        };
+        assert_eq!(named("data/House_2024.csv", Some("shop")), "house-2024-sale-price");
+        assert_eq!(named("data/train.csv", Some("My Shop")), "my-shop-sale-price");
+        assert_eq!(named("train.csv", None), "train-sale-price");
+        assert_eq!(named("データ.csv", None), "sale-price");
+    }
+
+    #[test]
+    fn fewer_rows_than_today_are_allowed() {
+        assert_eq!(
+            [0, 1, 10, 442, 150, 1_000_000].map(least_rows),
+            [0, 0, 8, 350, 120, 800_000]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_names_make_a_configuration(first in "\\PC{1,20}", second in "\\PC{1,20}", file in "[a-z \"'#:]{1,12}") {
+            prop_assume!(first != second && !first.trim().is_empty() && !second.trim().is_empty());
+            prop_assume!(!file.contains("://") && !file.trim().is_empty());
+            let choices = Choices { target: Some(second.clone()), ..Choices::default() };
+            let said = proposed(&format!("{file}.csv"), vec![answers(&first), amounts(&second)], &choices).unwrap();
+            let checked = check(&said).unwrap().project;
+            prop_assert_eq!(checked.data.target, second);
+            prop_assert_eq!(checked.data.source, format!("{file}.csv"));
+        }
+    }
+}

@@ -88,10 +88,6 @@ impl Workflow {
         })
     }
 
-    pub fn trigger(&self, event: &str) -> Option<&Trigger> {
-        self.triggers.iter().find(|trigger| trigger.event == event)
-    }
-
     /// What the token of a job may do; `None` when only the repository's settings say.
     pub fn permissions_of<'w>(&'w self, job: &'w Job) -> Option<&'w Permissions> {
         job.permissions.as_ref().or(self.permissions.as_ref())

@@ -3,7 +3,7 @@
 use crate::support::{Repository, root};
 
 /// Compares a committed document, or a part of it between two marks, with its source.
-fn check(file: &str, wanted: &str, marks: Option<(&str, &str)>) {
+pub fn check(file: &str, wanted: &str, marks: Option<(&str, &str)>) {
     let path = root().join(file);
     let text = std::fs::read_to_string(&path).unwrap_or_default();
     let whole = match marks {

@@ -12,6 +12,7 @@ mod edges;
 mod lifecycle;
 mod processes;
 mod refusals;
+mod setup;
 mod support;
 mod twin;
 #[path = "../twins/github/mod.rs"]
