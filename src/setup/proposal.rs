@@ -62,6 +62,9 @@ const GENERIC: &[&str] = &[
     "data", "dataset", "train", "training", "table", "input", "all", "part-0", "x",
 ];
 
+/// Rows that each class of a target has at least, on average: comments and names have fewer.
+const CLASS_ROWS: usize = 5;
+
 /// Proposes a configuration for the data that was read from `source`.
 ///
 /// # Errors
@@ -234,7 +237,10 @@ fn target(frame: &Frame, choices: &Choices) -> Result<(String, Task, String), Di
     let fits = named
         .chain(last)
         .filter(|(name, _)| !identifies(name))
-        .find_map(|(name, why)| Some((name, why, infer_task(frame, name).ok()?)));
+        .find_map(|(name, why)| {
+            let (task, inferred) = infer_task(frame, name).ok()?;
+            recurs(frame, name, task).then_some((name, why, (task, inferred)))
+        });
     match fits {
         Some((name, why, (task, inferred))) => Ok((
             name.to_owned(),
@@ -249,6 +255,17 @@ fn target(frame: &Frame, choices: &Choices) -> Result<(String, Task, String), Di
                 shortened(&names.join(", "))
             ),
         )),
+    }
+}
+
+/// Whether the classes of a target come again often enough to be classes; quantities need not.
+fn recurs(frame: &Frame, name: &str, task: Task) -> bool {
+    match task {
+        Task::Regression => true,
+        Task::Binary | Task::Multiclass => frame.column(name).is_some_and(|column| {
+            let n_most = frame.n_rows() / CLASS_ROWS;
+            column.distinct(n_most).is_some()
+        }),
     }
 }
 
