@@ -66,6 +66,7 @@ fn project(root: &Node, estimators: &[Kind<dyn Estimator>], notes: &mut Notes) -
     fields.later("wandb", problems);
     fields.finish(problems);
 
+    let model_span = model.map_or(root.span, |node| node.span);
     let model = model.and_then(|node| name(node, "model", problems));
     if let Some(node) = environment_node {
         environment(node, problems);
@@ -82,6 +83,7 @@ fn project(root: &Node, estimators: &[Kind<dyn Estimator>], notes: &mut Notes) -
     let promote = promote(promote_node, notes);
     Some(Project {
         model: model?,
+        model_span,
         data: data?,
         train: train?,
         evaluate,
@@ -171,7 +173,9 @@ fn promote(node: Option<&Node>, notes: &mut Notes) -> Option<PromoteSettings> {
     }
     Some(PromoteSettings {
         to: to?,
+        to_span: to_node.map(|node| node.span),
         approval: approval?,
+        approval_span: approval_node.map(|node| node.span),
     })
 }
 

@@ -24,6 +24,7 @@ pub fn read(node: Option<&Node>, task: Option<Task>, evaluate: &EvaluateSettings
         slices: None,
         budget: None,
         on_inconclusive: OnInconclusive::default(),
+        on_inconclusive_span: None,
     };
     let empty = Node {
         value: Value::Map(Vec::new()),
@@ -65,6 +66,7 @@ pub fn read(node: Option<&Node>, task: Option<Task>, evaluate: &EvaluateSettings
     }
     match on_inconclusive {
         Some(node) => {
+            settings.on_inconclusive_span = Some(node.span);
             let word = node.one_of("gates.on_inconclusive", &["warn", "fail"], &mut notes.problems);
             if word == Some("fail") {
                 settings.on_inconclusive = OnInconclusive::Fail;

@@ -51,7 +51,7 @@ pub fn loosened(base: &Project, head: &Project) -> Vec<Loosened> {
     slice_gate(base.gates.slices.as_ref(), head.gates.slices.as_ref(), &mut found);
     budget(base.gates.budget.as_ref(), head.gates.budget.as_ref(), &mut found);
     if base.gates.on_inconclusive == OnInconclusive::Fail && head.gates.on_inconclusive == OnInconclusive::Warn {
-        found.add("gates.on_inconclusive", "fail", "warn", None);
+        found.add("gates.on_inconclusive", "fail", "warn", head.gates.on_inconclusive_span);
     }
     promotion(base, head, &mut found);
     found.0
@@ -92,7 +92,12 @@ fn shown(value: Option<f64>) -> String {
 /// What is judged and against what.
 fn identity(base: &Project, head: &Project, found: &mut Found) {
     if base.model != head.model {
-        found.add("model", base.model.to_string(), head.model.to_string(), None);
+        found.add(
+            "model",
+            base.model.to_string(),
+            head.model.to_string(),
+            Some(head.model_span),
+        );
     }
     let (was, now) = (&base.data, &head.data);
     if was.source != now.source {
@@ -466,10 +471,15 @@ fn bytes_written(bytes: u64) -> String {
 fn promotion(base: &Project, head: &Project, found: &mut Found) {
     let (was, now) = (&base.promote, &head.promote);
     if was.to != now.to {
-        found.add("promote.to", was.to.to_string(), now.to.to_string(), None);
+        found.add("promote.to", was.to.to_string(), now.to.to_string(), now.to_span);
     }
     if strength(now.approval) < strength(was.approval) {
-        found.add("promote.approval", word(was.approval), word(now.approval), None);
+        found.add(
+            "promote.approval",
+            word(was.approval),
+            word(now.approval),
+            now.approval_span,
+        );
     }
 }
 

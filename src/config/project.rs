@@ -12,6 +12,7 @@ use crate::train::Estimator;
 #[derive(Debug)]
 pub struct Project {
     pub model: ModelName,
+    pub model_span: Span,
     pub data: data::Settings,
     pub train: TrainSettings,
     pub evaluate: EvaluateSettings,
@@ -46,6 +47,8 @@ pub struct GateSettings {
     pub slices: Option<SliceGate>,
     pub budget: Option<Budget>,
     pub on_inconclusive: OnInconclusive,
+    /// `None`: not written.
+    pub on_inconclusive_span: Option<Span>,
 }
 
 /// The commands of the lint or test gate, run in order with `sh -c`.
@@ -60,7 +63,11 @@ pub struct CommandGate {
 #[derive(Debug, Clone, PartialEq)]
 pub struct PromoteSettings {
     pub to: Alias,
+    /// `None`: not written.
+    pub to_span: Option<Span>,
     pub approval: Approval,
+    /// `None`: not written.
+    pub approval_span: Option<Span>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

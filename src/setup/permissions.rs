@@ -94,9 +94,18 @@ pub fn check(workflow: &Workflow, job: &Job, asks: &Asks, found: &mut Vec<Findin
         // Comments start a workflow only where the approval is an environment's.
         need.permission != "actions" || need.level != Level::Write || asks.approval == Approval::Environment
     };
+    // What only looks needs no more than a pull request's work does.
+    let command = job
+        .action()
+        .and_then(|(_, step)| step.input("command"))
+        .unwrap_or_default();
+    let looks = ["check", "status", "plan", "doctor"].contains(&command.as_str());
+    let writes =
+        |need: &Need| matches!(need.permission, "contents" | "issues" | "deployments") && need.level == Level::Write;
     let needs: Vec<&Need> = NEEDS
         .iter()
         .filter(|need| need.events.iter().any(|event| events.contains(event)) && starts(need))
+        .filter(|need| !(looks && writes(need)))
         .collect();
     let Some(given) = workflow.permissions_of(job) else {
         let mut fix = format!("jobs:\n  {}:\n    permissions:\n", job.id);

@@ -342,9 +342,28 @@ fn the_default_gate_is_a_gate() {
 
 #[test]
 fn what_changed_has_its_place_in_the_new_file() {
-    let head = edited("max: 60", "max: 61");
-    let found = loosened(&project(BASE), &project(&head));
-    let span = found[0].span.unwrap();
-    let line = head.lines().nth(span.line as usize - 1).unwrap();
-    assert!(line.trim_start().starts_with("rmse:"), "{line}");
+    for (from, to, line) in [
+        ("max: 60", "max: 61", "    rmse: {max: 61"),
+        ("nulls: 1%", "nulls: 2%", "      a: {type: float"),
+        ("min: 400", "min: 399", "    rows: {min: 399"),
+        (
+            "on_inconclusive: fail",
+            "on_inconclusive: warn",
+            "  on_inconclusive: warn",
+        ),
+        (
+            "approval: environment",
+            "approval: auto",
+            "promote: {to: production, approval: auto",
+        ),
+        ("to: production", "to: live", "promote: {to: live"),
+        ("model: m", "model: n", "model: n"),
+        ("train_time: 10m", "train_time: 20m", "  budget:"),
+    ] {
+        let head = edited(from, to);
+        let found = loosened(&project(BASE), &project(&head));
+        let span = found[0].span.unwrap_or_else(|| panic!("{to} has no place"));
+        let written = head.lines().nth(span.line as usize - 1).unwrap();
+        assert!(written.starts_with(line), "{written}");
+    }
 }

@@ -1,5 +1,7 @@
 //! Small repositories and what is said about them.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::setup::workflows::{COMMAND, FORK, MAIN, Plan};
 use crate::setup::{Written, workflows};
@@ -125,7 +127,7 @@ jobs:
       - uses: actions/checkout@v7
         with: {ref: '${{ github.event.pull_request.head.sha }}', fetch-depth: 0}
       - uses: mlops-action/mlops-action@v1
-        with: {comand: run, comment: sometimes, github-token: ''}
+        with: {commands: run, comment: sometimes, github-token: ''}
 ";
     insta::assert_snapshot!(about(text, &asks(Approval::Environment)), @r"
     missing[trigger] (ci.yml:1): no job with the action runs on `pull_request`
@@ -136,7 +138,7 @@ jobs:
     missing[permission] (ci.yml:5): the job `ml` lacks `pull-requests: write` on workflow_run
     missing[unsafe-checkout] (ci.yml:10): the job `ml` checks out a pull request's code on `pull_request_target`
     missing[runner] (ci.yml:8): runners of `windows-latest` can not run containers
-    missing[input] (ci.yml:13): the action has no input `comand`
+    missing[input] (ci.yml:13): the action has no input `commands`
     missing[input] (ci.yml:13): the input `comment` can not be `sometimes`
     missing[no-token] (ci.yml:13): the input `github-token` is empty
     missing[no-promote-workflow]: `.github/workflows/mlops-promote.yml` has no job with the action that runs on `workflow_dispatch`
@@ -177,7 +179,7 @@ const ROWS: &[Row] = &[
     ),
     Row(MAIN, "name: mlops\n", "name: models\n", "fork-name"),
     Row(MAIN, "command: ${{ inputs.command }}", "command: retrian", "input"),
-    Row(MAIN, "command: ${{ inputs.command }}", "comand: run", "input"),
+    Row(MAIN, "command: ${{ inputs.command }}", "commands: run", "input"),
     Row(FORK, "workflows: [mlops]", "workflows: [ci]", "fork-name"),
     Row(FORK, "      actions: read", "      packages: read", "permission"),
     Row(
@@ -271,6 +273,36 @@ fn advice_does_not_fail() {
         edited(Approval::Comment, MAIN, "mlops-action/mlops-action@v1", pinned),
         []
     );
+}
+
+#[test]
+fn what_only_looks_may_not_write() {
+    let text = "on: [push, schedule]\njobs:\n  ml:\n    permissions: {contents: read, checks: write}\n    steps:\n      - \
+                uses: mlops-action/mlops-action@v1\n        with: {command: COMMAND}\n";
+    let lacks =
+        |command: &str| about(&text.replace("COMMAND", command), &asks(Approval::Comment)).contains("[permission]");
+    assert!(!lacks("check"));
+    assert!(lacks("run"));
+}
+
+proptest! {
+    /// Whatever stands in a workflow, the doctor says something or nothing, and every place is in the file.
+    #[test]
+    fn any_workflow_can_be_looked_at(cut in 0..3000_usize, length in 0..200_usize, put in "[a-z:{}\\[\\]'\" \n-]{0,12}") {
+        for file in workflows(&plan(Approval::Environment)) {
+            let mut text: Vec<char> = file.text.chars().collect();
+            let from = cut.min(text.len());
+            text.splice(from..(from + length).min(text.len()), put.chars());
+            let text: String = text.into_iter().collect();
+            if let Ok(workflow) = Workflow::read(&file.path, &text) {
+                let n_lines = text.lines().count();
+                for finding in examine(&asks(Approval::Environment), &[workflow], &somewhere()) {
+                    let line = finding.place.map_or(1, |place| place.span.line as usize);
+                    prop_assert!((1..=n_lines.max(1)).contains(&line));
+                }
+            }
+        }
+    }
 }
 
 #[test]
