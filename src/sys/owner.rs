@@ -5,6 +5,7 @@
 )]
 
 use std::ffi::CString;
+use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -82,6 +83,44 @@ pub fn private_dir(root: &Path, components: &[&str], owner: Option<Owner>) -> Re
     }
     rustix::fs::fchmod(&place, Mode::RWXU).map_err(fail)?;
     Ok(path)
+}
+
+/// Whether two paths lead to the same file or directory, whatever it is called and however it is mounted.
+#[allow(dead_code, reason = "the action mode asks it before it trusts the runner's files")]
+pub fn is_same(one: &Path, other: &Path) -> Result<bool, FileError> {
+    let identity = |path: &Path| {
+        std::fs::metadata(path)
+            .map(|found| (found.dev(), found.ino()))
+            .map_err(|source| FileError::io("look at", path, source))
+    };
+    Ok(identity(one)? == identity(other)?)
+}
+
+/// An empty file of the directory's owner in place of whatever others may have put there: a forgery, a link that leads
+/// elsewhere, a pipe that never ends, a directory.
+///
+/// The directory that it is in must be one that nobody could put another in the place of.
+#[allow(dead_code, reason = "the action mode takes the runner's files back with it")]
+pub fn renew(path: &Path) -> Result<File, FileError> {
+    let fail = |errno: Errno| FileError::io("renew", path, errno.into());
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(FileError::NotAFile { path: path.to_owned() });
+    };
+    let place = rustix::fs::open(parent, DIRECTORY, Mode::empty()).map_err(fail)?;
+    match rustix::fs::unlinkat(&place, name, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => {}
+        Err(Errno::ISDIR) => super::remove_dir(path)?,
+        Err(errno) => return Err(fail(errno)),
+    }
+    let create = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::ROTH;
+    let file = rustix::fs::openat(&place, name, create, mode).map_err(fail)?;
+    if is_root() {
+        let theirs = rustix::fs::fstat(&place).map_err(fail)?;
+        let (uid, gid) = (Uid::from_raw(theirs.st_uid), Gid::from_raw(theirs.st_gid));
+        rustix::fs::fchown(&file, Some(uid), Some(gid)).map_err(fail)?;
+    }
+    Ok(File::from(file))
 }
 
 /// Gives everything at and below `paths` that belongs to root to `owner`; what belongs to anybody else stays.
@@ -322,6 +361,56 @@ mod tests {
         } else {
             assert_eq!((no_time.n_changed, done.n_changed), (0, 0));
         }
+    }
+
+    #[test]
+    fn a_renewed_file_is_empty_and_ours_whatever_was_there() {
+        use std::io::Write as _;
+        let dir = tempfile::tempdir().unwrap();
+        let (folder, outside) = (dir.path().join("folder"), dir.path().join("outside"));
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(&outside, "theirs").unwrap();
+        if may_give_away() {
+            lchown(&folder, Some(1001), Some(1002)).unwrap();
+        }
+        let path = folder.join("set_output");
+        let before: [&dyn Fn(); 6] = [
+            &|| {},
+            &|| std::fs::write(&path, "verdict=forged").unwrap(),
+            &|| symlink(&outside, &path).unwrap(),
+            &|| std::fs::hard_link(&outside, &path).unwrap(),
+            &|| std::fs::create_dir_all(path.join("a/b")).unwrap(),
+            &|| {
+                rustix::fs::mknodat(rustix::fs::CWD, &path, FileType::Fifo, Mode::RWXU, 0).unwrap();
+            },
+        ];
+        for put in before {
+            put();
+            renew(&path).unwrap().write_all(b"ours").unwrap();
+            let found = path.symlink_metadata().unwrap();
+            assert!(found.is_file());
+            assert_eq!(
+                (found.uid(), found.gid()),
+                (uid_of(&folder), folder.metadata().unwrap().gid())
+            );
+            assert_eq!(std::fs::read(&path).unwrap(), b"ours");
+            std::fs::remove_file(&path).unwrap();
+        }
+        assert_eq!(std::fs::read(&outside).unwrap(), b"theirs");
+        assert!(renew(&dir.path().join("missing/file")).is_err());
+    }
+
+    #[test]
+    fn a_directory_in_the_place_of_another_is_told_from_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let [there, away, link] = ["there", "away", "link"].map(|name| dir.path().join(name));
+        std::fs::create_dir(&there).unwrap();
+        symlink(&there, &link).unwrap();
+        assert!(is_same(&there, &link).unwrap());
+        std::fs::rename(&there, &away).unwrap();
+        assert!(is_same(&there, &away).is_err());
+        std::fs::create_dir(&there).unwrap();
+        assert!(!is_same(&there, &away).unwrap());
     }
 
     #[test]
