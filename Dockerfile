@@ -3,13 +3,19 @@
 #
 #     docker build .                            builds the program too
 #     docker build --build-arg BIN=prebuilt .   takes it from dist/linux-<architecture>/mlops
-ARG BASE_IMAGE=debian:trixie-slim
-ARG RUST_IMAGE=rust:1.95-bookworm
-ARG UV_IMAGE=ghcr.io/astral-sh/uv:0.13.9
 ARG BIN=builder
+# Each can be another image, by its digest for example; the defaults are the stages below, which stand there by their names
+# so that Dependabot finds them.
+ARG BASE_IMAGE=base
+ARG RUST_IMAGE=rust
+ARG UV_IMAGE=uv
+
+FROM debian:trixie-slim AS base
+FROM rust:1.95-bookworm AS rust
+FROM ghcr.io/astral-sh/uv:0.13.9 AS uv
 
 # hadolint ignore=DL3006
-FROM ${UV_IMAGE} AS uv
+FROM ${UV_IMAGE} AS uv-image
 
 # hadolint ignore=DL3006
 FROM ${RUST_IMAGE} AS builder
@@ -49,7 +55,7 @@ LABEL org.opencontainers.image.title="mlops-action" \
 RUN apt-get update && \
     apt-get install -y --no-install-recommends ca-certificates git python3 python3-venv && \
     rm -rf /var/lib/apt/lists/*
-COPY --from=uv /uv /usr/local/bin/uv
+COPY --from=uv-image /uv /usr/local/bin/uv
 COPY --from=bin --chmod=755 /out/mlops /usr/local/bin/mlops
 RUN ln -s mlops /usr/local/bin/mlops-action
 # Another Python is fetched only when a step asks for it, in the open.
