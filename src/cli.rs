@@ -6,6 +6,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+/// Under this name the program is the action.
+const ACTION: &str = "mlops-action";
+
 /// The lifecycle of a repository's model: check, train, compare, gate, publish, promote.
 #[derive(Debug, Parser)]
 #[command(name = "mlops", version, max_term_width = 100, disable_help_subcommand = true)]
@@ -111,6 +114,9 @@ pub enum Command {
         #[arg(long = "as", value_enum, default_value_t = Rendering::Terminal)]
         rendering: Rendering,
     },
+    /// What the event of a GitHub runner asks for; the container starts this
+    #[command(hide = true)]
+    Action,
     /// The JSON Schema of mlops.yaml
     Schema {
         /// A Markdown table instead
@@ -182,11 +188,36 @@ impl Invocation {
         env: BTreeMap<String, String>,
         terminal: Terminal,
     ) -> Result<Self, clap::Error> {
-        Ok(Self {
-            cli: Cli::try_parse_from(args)?,
-            env,
-            terminal,
-        })
+        let mut args = args.into_iter().peekable();
+        let name = args
+            .peek()
+            .and_then(|path| PathBuf::from(path).file_name().map(OsString::from));
+        // The runner lets a workflow add arguments to a container: they are none of ours.
+        let cli = if name.is_some_and(|name| name == ACTION) {
+            Cli::try_parse_from(["mlops", "action"])?
+        } else {
+            Cli::try_parse_from(args)?
+        };
+        Ok(Self { cli, env, terminal })
+    }
+
+    /// The same surroundings, for the action in this directory with this configuration.
+    pub fn of_action(&self, directory: PathBuf, config: Option<PathBuf>) -> Self {
+        Self {
+            cli: Cli {
+                command: Command::Action,
+                common: Common {
+                    directory: Some(directory),
+                    config,
+                    format: Format::Human,
+                    color: Color::Never,
+                    quiet: false,
+                    verbose: 0,
+                },
+            },
+            env: self.env.clone(),
+            terminal: self.terminal,
+        }
     }
 
     /// Colour on stdout: asked for, or a terminal that does not refuse it.
@@ -239,6 +270,16 @@ mod tests {
     fn the_definition_is_sound() {
         use clap::CommandFactory as _;
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn under_its_other_name_it_is_the_action_whatever_the_arguments() {
+        let invocation = parse("/usr/local/bin/mlops-action rollback --unknown").unwrap();
+        assert!(matches!(invocation.cli.command, Command::Action));
+        assert!(matches!(
+            parse("mlops rollback").unwrap().cli.command,
+            Command::Rollback
+        ));
     }
 
     #[test]

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::base::{Diagnostics, NameError, Severity, Verdict};
+use crate::base::{Diagnostic, Diagnostics, NameError, Severity, Verdict};
 use crate::cli::{Command, Invocation};
 use crate::data::DataError;
 use crate::facts;
+use crate::github::GithubError;
 use crate::pipeline::{StoreError, chain};
 use crate::sys::FileError;
 use crate::track::RegistryError;
@@ -32,6 +33,8 @@ pub enum Failure {
     Registry(#[from] RegistryError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Github(#[from] GithubError),
     #[error("could not write the output")]
     Output {
         #[source]
@@ -62,7 +65,32 @@ impl From<DataError> for Failure {
 }
 
 impl Failure {
-    fn code(&self) -> u8 {
+    /// In one line.
+    pub fn line(&self) -> String {
+        match self {
+            Self::Diagnostics(problems) => {
+                let first = problems.iter().find(|one| one.severity == Severity::Error);
+                first.map_or_else(|| "it can not be used".to_owned(), |one| one.message.clone())
+            }
+            other => chain(other),
+        }
+    }
+
+    /// As problems that a report can show.
+    pub fn problems(&self) -> Diagnostics {
+        match self {
+            Self::Diagnostics(problems) => problems.clone(),
+            other => {
+                let problem = Diagnostic::error("unusable", chain(other));
+                Diagnostics::from(match other.hint() {
+                    Some(hint) => problem.help(hint),
+                    None => problem,
+                })
+            }
+        }
+    }
+
+    pub fn code(&self) -> u8 {
         match self {
             Self::Diagnostics(_)
             | Self::NoConfig { .. }
@@ -71,12 +99,17 @@ impl Failure {
             | Self::Registry(RegistryError::NotFound { .. })
             | Self::Store(StoreError::NoRun | StoreError::Elsewhere { .. }) => UNUSABLE,
             Self::Panic(_) => OUR_BUG,
-            Self::File(_) | Self::Registry(_) | Self::Store(_) | Self::Output { .. } | Self::Start { .. } => UNKNOWN,
+            Self::File(_)
+            | Self::Registry(_)
+            | Self::Store(_)
+            | Self::Github(_)
+            | Self::Output { .. }
+            | Self::Start { .. } => UNKNOWN,
         }
     }
 
     /// What to do about it, where that can be said.
-    fn hint(&self) -> Option<&'static str> {
+    pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::NoConfig { .. } => Some(
                 "the smallest one that works:\n\n    model: my-model\n    data:\n      source: data.csv\n      target: y\n    \
@@ -94,6 +127,7 @@ impl Failure {
             | Self::File(_)
             | Self::Registry(_)
             | Self::Store(_)
+            | Self::Github(_)
             | Self::Output { .. }
             | Self::Start { .. } => None,
         }
@@ -118,6 +152,11 @@ pub fn show(failure: &Failure, invocation: &Invocation) -> u8 {
         say(&format!("  = help: {hint}"));
     }
     failure.code()
+}
+
+/// The object of a run that could not begin, as text.
+pub fn result(failure: &Failure) -> String {
+    format!("{:#}", object(failure))
 }
 
 /// The object of a run that could not begin.

@@ -1,5 +1,6 @@
 //! The composition root: an invocation in, an exit code out; one function a command. Only here stdout is written.
 
+mod action;
 mod doctor;
 mod failure;
 mod init;
@@ -61,6 +62,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>, env: BTreeMap<String, Strin
         Err(error) => return failure::show(&Failure::Start { source: error }, &invocation),
     };
     let code = runtime.block_on(async {
+        if matches!(invocation.cli.command, Command::Action) {
+            return action::run(&invocation).await;
+        }
         let code = tokio::select! {
             result = dispatch(&invocation) => match result {
                 Ok(code) => code,
@@ -123,6 +127,7 @@ async fn dispatch(invocation: &Invocation) -> Result<u8, Failure> {
         }
         Command::Profile { input } => score::profile(invocation, input).await,
         Command::Report { run, rendering } => run::report(invocation, run.as_deref(), *rendering),
+        Command::Action => Ok(action::run(invocation).await),
         Command::Schema { table } => {
             print(&match table {
                 Some(SchemaTable::Keys) => config::reference_table(),

@@ -18,7 +18,7 @@ pub async fn listen(mut events: UnboundedReceiver<Event>, quiet: bool, verbose: 
 }
 
 /// The line of an event, if it is worth one.
-fn line(event: &Event, verbose: bool, color: bool) -> Option<String> {
+pub fn line(event: &Event, verbose: bool, color: bool) -> Option<String> {
     match event {
         Event::StepStarted { step } => verbose.then(|| format!("  … {step}")),
         Event::Output { step, line } => verbose.then(|| format!("    {step} | {line}")),

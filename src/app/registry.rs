@@ -124,7 +124,7 @@ pub async fn status(invocation: &Invocation) -> Result<u8, Failure> {
 }
 
 /// `rmse 53.13`, from what the version says about itself.
-fn primary(version: &ModelVersion) -> String {
+pub fn primary(version: &ModelVersion) -> String {
     let name = version.metadata["primary"].as_str().unwrap_or_default();
     let value = version.metadata["metrics"][name].as_f64();
     value.map(|value| format!("{name} {value:.4}")).unwrap_or_default()
@@ -138,7 +138,7 @@ pub async fn history(invocation: &Invocation) -> Result<u8, Failure> {
         print(&pretty(&json!(ledger)))?;
         return Ok(PASSED);
     }
-    let lines: Vec<String> = ledger.iter().map(line).collect();
+    let lines: Vec<String> = ledger.iter().map(history_line).collect();
     print(&if lines.is_empty() {
         format!("{}: no history yet", project.model)
     } else {
@@ -147,7 +147,7 @@ pub async fn history(invocation: &Invocation) -> Result<u8, Failure> {
     Ok(PASSED)
 }
 
-fn line(entry: &LedgerEntry) -> String {
+pub fn history_line(entry: &LedgerEntry) -> String {
     let shown = |version: Option<VersionNumber>| version.map_or_else(|| "nothing".to_owned(), |v| v.to_string());
     let what = match &entry.event {
         LedgerEvent::Published { version, digest } => format!("published {version} ({})", digest.short()),

@@ -158,7 +158,7 @@ fn shown(invocation: &Invocation, facts: &Facts, before: Option<&Facts>) -> Stri
 }
 
 /// Writes the run's directory and returns the path of its HTML report as the user would name it.
-fn keep(
+pub fn keep(
     opened: &Opened,
     facts: &Facts,
     before: Option<&Facts>,
@@ -182,8 +182,18 @@ fn keep(
 }
 
 /// The object that programs read.
-fn result(facts: &Facts, report: Option<&str>) -> String {
+pub fn result(facts: &Facts, report: Option<&str>) -> String {
     report::Json { report }.render(facts)
+}
+
+/// The report as a log shows it.
+pub fn plain(facts: &Facts) -> String {
+    let renderer = report::Terminal {
+        width: 100,
+        color: false,
+        full: false,
+    };
+    renderer.render(&report::sections(facts, None))
 }
 
 fn terminal(invocation: &Invocation, facts: &Facts, before: Option<&Facts>) -> String {

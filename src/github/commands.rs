@@ -179,13 +179,9 @@ pub fn command(body: &str) -> Result<Option<Command>, CommandError> {
     }
 }
 
-/// What can be asked for, as a Markdown list.
-pub fn help() -> String {
-    let lines: Vec<String> = COMMANDS
-        .iter()
-        .map(|entry| format!("- `{}` {}", entry.usage, entry.what))
-        .collect();
-    lines.join("\n")
+/// What can be asked for: how it is written, and what it does.
+pub fn usages() -> Vec<(&'static str, &'static str)> {
+    COMMANDS.iter().map(|entry| (entry.usage, entry.what)).collect()
 }
 
 fn parse(line: &str) -> Result<Command, CommandError> {
@@ -384,7 +380,11 @@ mod tests {
 
     #[test]
     fn help_names_every_command() {
-        insta::assert_snapshot!(help(), @r"
+        let lines: Vec<String> = usages()
+            .iter()
+            .map(|(usage, what)| format!("- `{usage}` {what}"))
+            .collect();
+        insta::assert_snapshot!(lines.join("\n"), @r"
         - `/mlops help` shows these lines
         - `/mlops status` says which version is in production, and what waits for it
         - `/mlops plan` says what a promotion would do, and whether it may

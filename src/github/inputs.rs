@@ -17,6 +17,9 @@ pub const COMMANDS: &[&str] = &[
     "doctor",
 ];
 
+/// Longer reasons nobody reads.
+const MAX_REASON: usize = 300;
+
 const COMMENT_MODES: &[(&str, CommentMode)] = &[
     ("always", CommentMode::Always),
     ("changes", CommentMode::Changes),
@@ -48,6 +51,8 @@ pub struct Inputs {
     pub comment: CommentMode,
     pub check_run_id: Option<u64>,
     pub accept_warnings: bool,
+    /// Why production moves, for the ledger; given by the workflow that a comment started.
+    pub reason: Option<String>,
 }
 
 impl Inputs {
@@ -71,6 +76,8 @@ impl Inputs {
             check_run_id: input(env, "check-run-id").and_then(|written| check_run_id(written, &mut problems)),
             accept_warnings: input(env, "accept-warnings")
                 .is_some_and(|written| switch("accept-warnings", written, &mut problems)),
+            reason: input(env, "reason")
+                .map(|written| written.chars().filter(|c| !c.is_control()).take(MAX_REASON).collect()),
         };
         if problems.is_empty() { Ok(inputs) } else { Err(problems) }
     }

@@ -1,7 +1,6 @@
 //! The run: data → training → evaluation → comparison → gates → version, each step a fact whatever happens.
 
 mod bundle;
-#[allow(dead_code, reason = "the action carries models from run to run with it")]
 mod cache;
 mod commit;
 mod compare;
@@ -27,8 +26,8 @@ use crate::facts::Outcome;
 use crate::track::ModelRegistry;
 
 pub use bundle::{csv_field, judged_again, load_model};
-#[allow(unused_imports, reason = "the action carries models from run to run with them")]
-pub use cache::{PackedModels, is_packed_name, pack as cache_pack, unpack as cache_unpack};
+pub use cache::{is_packed_name, pack as cache_pack, unpack as cache_unpack};
+pub use commit::head as head_commit;
 pub use draft::{beside, chain, gates_digest};
 pub use publish::{digest as bundle_digest, publish_run};
 pub use run::{Finished, Options, check, compare_versions, run};

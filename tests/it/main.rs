@@ -11,9 +11,11 @@ mod documents;
 mod edges;
 mod lifecycle;
 mod processes;
+mod pull_request;
 mod refusals;
 mod setup;
 mod support;
 mod twin;
 #[path = "../twins/github/mod.rs"]
 mod twins;
+mod world;

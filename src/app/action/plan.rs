@@ -197,7 +197,10 @@ mod tests {
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
-        all.extend(env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        all.extend(
+            env.iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        );
         let context = Context::read(&all, Some(payload.as_bytes())).unwrap();
         plan(&context, &Inputs::read(&all).unwrap())
     }
@@ -225,7 +228,10 @@ mod tests {
         let own = evaluate(planned("pull_request", &pull(1, ""), &[]));
         assert_eq!((own.head.as_ref(), own.place), (Some(&head), Place::Pull(7)));
         assert!(own.keep_back.is_some());
-        assert_eq!(evaluate(planned("pull_request", &pull(2, ""), &[])).place, Place::Fork(7));
+        assert_eq!(
+            evaluate(planned("pull_request", &pull(2, ""), &[])).place,
+            Place::Fork(7)
+        );
         let push = evaluate(planned("push", MAIN, &[]));
         assert_eq!((push.keep_back, push.place), (None, Place::DefaultBranch));
         let branch = evaluate(planned("push", MAIN, &[("GITHUB_REF", "refs/heads/other")]));
@@ -265,7 +271,10 @@ mod tests {
         for command in ["promote", "rollback"] {
             let asked = [("INPUT_COMMAND", command)];
             assert!(matches!(planned("workflow_dispatch", MAIN, &asked), Job::Move(_)));
-            assert!(matches!(planned("pull_request", &pull(1, ""), &asked), Job::Refuse { .. }));
+            assert!(matches!(
+                planned("pull_request", &pull(1, ""), &asked),
+                Job::Refuse { .. }
+            ));
             let elsewhere = [("INPUT_COMMAND", command), ("GITHUB_REF", "refs/heads/other")];
             assert!(matches!(
                 planned("workflow_dispatch", MAIN, &elsewhere),

@@ -1,6 +1,6 @@
 //! What stands around a report on GitHub: where to read on, and who computed it.
 
-use super::super::document::{Address, Block, Document, Inline, Section, Tone, text};
+use super::super::document::{Address, Block, Document, Inline, Section, Tone, prose, text};
 
 /// Where a report belongs. Nothing here changes what it says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -9,6 +9,8 @@ pub struct Around {
     pub report: Option<String>,
     /// The page of the run that computed it.
     pub run: Option<String>,
+    /// What can be done now, a sentence.
+    pub next: Option<String>,
     /// It was computed by a run without rights, from a fork: its facts are what that run says.
     pub by_stranger: bool,
 }
@@ -24,6 +26,10 @@ pub fn around(mut document: Document, around: &Around) -> Document {
             )],
         });
     }
+    blocks.extend(around.next.as_deref().map(|next| Block::Callout {
+        tone: Tone::Plain,
+        text: prose(next),
+    }));
     let pages = [("Full report", &around.report), ("Run", &around.run)];
     let links: Vec<Inline> = pages
         .into_iter()

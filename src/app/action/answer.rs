@@ -1,0 +1,432 @@
+//! `/mlops …` in a comment: who asks, what for, on which evidence; a reaction and one reply.
+
+use serde_json::Value;
+use tokio::sync::mpsc::unbounded_channel;
+
+use crate::base::{CommitSha, Digest, VersionNumber};
+use crate::cli::Invocation;
+use crate::config::Approval;
+use crate::github::commands::{self, Command};
+use crate::github::comments::{self, Sticky};
+use crate::github::issues::{self, Permission, Reaction};
+use crate::github::pulls::{self, Pull};
+use crate::github::{Client, IssueComment, workflows};
+use crate::pipeline::{self, Services};
+use crate::report::{self, Around, Render as _, Tone};
+use crate::track::VersionRef;
+
+use super::super::moves::Wanted;
+use super::super::project::{self, Opened};
+use super::super::{FAILED, Failure, PASSED, UNUSABLE};
+use super::desk::Desk;
+use super::evaluate::{self, Work};
+use super::moving::{self, Answer};
+use super::plan::{Evaluate, Move, Place};
+use super::shown;
+
+/// The workflow whose job declares the environment.
+const PROMOTE_WORKFLOW: &str = "mlops-promote.yml";
+
+/// Who asked, and where.
+struct Asked<'a> {
+    client: &'a Client,
+    pull: u64,
+    comment: u64,
+    author: &'a str,
+}
+
+/// Answers a comment, if there is a command in it.
+pub async fn answer(desk: &Desk, invocation: &Invocation, comment: &IssueComment) -> u8 {
+    let (Some(pull), Some(id), Some(author)) = (comment.number, comment.comment_id, comment.author.as_deref()) else {
+        return PASSED;
+    };
+    let command = match commands::command(comment.body.as_deref().unwrap_or_default()) {
+        Ok(None) => {
+            desk.say(&["nothing to do: there is no command in the comment".to_owned()]);
+            return PASSED;
+        }
+        Ok(Some(command)) => Ok(command),
+        Err(problem) => Err(problem),
+    };
+    let Some(client) = &desk.github else {
+        desk.say(&[]);
+        return UNUSABLE;
+    };
+    let asked = Asked {
+        client,
+        pull,
+        comment: id,
+        author,
+    };
+    desk.soft(
+        "the reaction",
+        issues::react(client, &desk.context.repository, id, Reaction::Eyes).await,
+    );
+    let answer = match command {
+        Err(problem) => refused(&problem.to_string(), Some("`/mlops help` shows what can be asked for")),
+        Ok(command) => match decide(desk, invocation, &asked, &command).await {
+            Ok(answer) => answer,
+            Err(failure) => Answer {
+                document: report::refusal("mlops", &failure.line(), failure.hint()),
+                code: failure.code(),
+                moved: None,
+            },
+        },
+    };
+    reply(desk, &asked, answer).await
+}
+
+async fn reply(desk: &Desk, asked: &Asked<'_>, answer: Answer) -> u8 {
+    let repository = &desk.context.repository;
+    let around = Around {
+        run: Some(desk.context.run_url()),
+        ..Around::default()
+    };
+    let document = report::around(answer.document, &around);
+    let body = report::Markdown { limit: 60_000 }.render(&document);
+    let replied = issues::reply(asked.client, repository, asked.pull, &body, &asked.comment.to_string()).await;
+    desk.soft("the reply", replied);
+    let reaction = if answer.code == PASSED {
+        Reaction::Rocket
+    } else {
+        Reaction::Confused
+    };
+    desk.soft(
+        "the reaction",
+        issues::react(asked.client, repository, asked.comment, reaction).await,
+    );
+    desk.write_files(&[("reason", report::document_title(&document))], &body);
+    desk.say(&[]);
+    answer.code
+}
+
+/// What a command needs of its author.
+fn may(command: &Command, permission: Permission) -> bool {
+    let writes = matches!(permission, Permission::Admin | Permission::Maintain | Permission::Write);
+    match command {
+        Command::Promote { .. } | Command::Rollback | Command::Retrain | Command::Plan => writes,
+        Command::Help | Command::Status => writes || matches!(permission, Permission::Triage | Permission::Read),
+    }
+}
+
+async fn decide(desk: &Desk, invocation: &Invocation, asked: &Asked<'_>, command: &Command) -> Result<Answer, Failure> {
+    let repository = &desk.context.repository;
+    let permission = issues::permission(asked.client, repository, asked.author).await?;
+    if !may(command, permission) {
+        let why = format!("`{}` may not do this here", asked.author);
+        return Ok(refused(
+            &why,
+            Some("it needs the permission to write to this repository"),
+        ));
+    }
+    if *command == Command::Help {
+        return Ok(Answer {
+            document: report::help("mlops", &commands::usages()),
+            code: PASSED,
+            moved: None,
+        });
+    }
+    let opened = project::open(invocation)?;
+    let (events, _) = unbounded_channel();
+    let services = evaluate::services(desk, invocation, &opened, asked.author, events)?;
+    match command {
+        Command::Help | Command::Status => {
+            moving::answered(&opened, &services, Move::Status, &Wanted::candidate()).await
+        }
+        Command::Plan => {
+            let wanted = match bound(desk, asked, &opened, &services).await? {
+                Ok(bound) => bound.wanted(None, false)?,
+                Err(answer) => return Ok(answer),
+            };
+            moving::answered(&opened, &services, Move::Plan, &wanted).await
+        }
+        Command::Rollback => {
+            let wanted = Wanted {
+                asked: Some(asked.words()),
+                ..Wanted::candidate()
+            };
+            moved(
+                desk,
+                &opened,
+                moving::answered(&opened, &services, Move::Rollback, &wanted).await?,
+            )
+            .await
+        }
+        Command::Retrain => retrain(desk, invocation, &opened).await,
+        Command::Promote {
+            version,
+            accept_warnings,
+        } => {
+            let wanted = match version {
+                Some(version) => Wanted {
+                    asked: Some(asked.words()),
+                    ..moving::wanted(Some(&version.to_string()), *accept_warnings)?
+                },
+                None => match bound(desk, asked, &opened, &services).await? {
+                    Ok(bound) => bound.wanted(Some(asked), *accept_warnings)?,
+                    Err(answer) => return Ok(answer),
+                },
+            };
+            promote(desk, asked, &opened, &services, &wanted).await
+        }
+    }
+}
+
+impl Asked<'_> {
+    /// For the ledger.
+    fn words(&self) -> String {
+        format!(
+            "asked for by {} in #{} (comment {})",
+            self.author, self.pull, self.comment
+        )
+    }
+}
+
+/// What a pull request's report was about, and what became of it: the only thing that its comments can promote.
+struct Bound {
+    version: VersionNumber,
+    digest: Digest,
+    head: CommitSha,
+}
+
+impl Bound {
+    fn wanted(&self, asked: Option<&Asked<'_>>, accept_warnings: bool) -> Result<Wanted, Failure> {
+        Ok(Wanted {
+            asked: asked.map(|asked| format!("{}, {} of commit {}", asked.words(), self.digest, self.head.short())),
+            ..moving::wanted(Some(&self.version.to_string()), accept_warnings)?
+        })
+    }
+}
+
+/// The version that the default branch made of this pull request, by the digest that its report names.
+async fn bound(
+    desk: &Desk,
+    asked: &Asked<'_>,
+    opened: &Opened,
+    services: &Services,
+) -> Result<Result<Bound, Answer>, Failure> {
+    let repository = &desk.context.repository;
+    let pull = pulls::pull(asked.client, repository, asked.pull).await?;
+    let sticky = Sticky {
+        issue: asked.pull,
+        key: shown::in_repository(desk.inputs.directory.as_deref(), &opened.file),
+    };
+    let found = comments::find(asked.client, repository, &sticky).await?;
+    let data = found.and_then(|found| found.data);
+    let known = match known(&pull, data.as_ref()) {
+        Ok(known) => known,
+        Err((why, help)) => return Ok(Err(refused(why, Some(help)))),
+    };
+    let version = services
+        .registry
+        .get(&opened.project.model, &VersionRef::Number(known.version))
+        .await?;
+    if version.digest != known.digest {
+        return Ok(Err(refused(
+            &format!(
+                "{} is not what the report of this pull request was about",
+                known.version
+            ),
+            Some("name the version: `/mlops status` shows them"),
+        )));
+    }
+    Ok(Ok(known))
+}
+
+/// What the report says about a pull request that is merged; else why nothing of it can be promoted.
+fn known(pull: &Pull, data: Option<&Value>) -> Result<Bound, (&'static str, &'static str)> {
+    let Some(data) = data else {
+        return Err((
+            "there is no report on this pull request",
+            "name a version, such as `/mlops promote v2`; `/mlops status` shows them",
+        ));
+    };
+    let reported: Option<CommitSha> = data["head"].as_str().and_then(|head| head.parse().ok());
+    if !pull.is_merged {
+        return Err(if reported.as_ref() == Some(&pull.head_sha) {
+            (
+                "this pull request is not merged: what it proposes is not published",
+                "merge it; the default branch evaluates and publishes it, and this comment can be written again",
+            )
+        } else {
+            ("there are new commits since the report", "wait for the report on them")
+        });
+    }
+    let merged = pull.merge_commit_sha.as_ref();
+    let version = data["version"].as_u64().and_then(|number| u32::try_from(number).ok());
+    let digest = data["digest"].as_str().and_then(|digest| digest.parse().ok());
+    match (reported, version, digest) {
+        (Some(head), Some(version), Some(digest)) if Some(&head) == merged && version > 0 => Ok(Bound {
+            version: VersionNumber(version),
+            digest,
+            head,
+        }),
+        _ => Err((
+            "the default branch has not published what was merged here",
+            "wait for its run, or look why it did not pass",
+        )),
+    }
+}
+
+async fn promote(
+    desk: &Desk,
+    asked: &Asked<'_>,
+    opened: &Opened,
+    services: &Services,
+    wanted: &Wanted,
+) -> Result<Answer, Failure> {
+    match opened.project.promote.approval {
+        Approval::Comment | Approval::Auto => {
+            moved(
+                desk,
+                opened,
+                moving::answered(opened, services, Move::Promote, wanted).await?,
+            )
+            .await
+        }
+        Approval::Environment => {
+            let planned = moving::answered(opened, services, Move::Plan, wanted).await?;
+            if planned.document.tone != Tone::Good {
+                return Ok(planned);
+            }
+            dispatch(desk, asked, opened, wanted).await
+        }
+    }
+}
+
+/// Starts the workflow whose job waits for the environment's reviewers.
+async fn dispatch(desk: &Desk, asked: &Asked<'_>, opened: &Opened, wanted: &Wanted) -> Result<Answer, Failure> {
+    let inputs = [
+        ("command", "promote".to_owned()),
+        ("version", wanted.version.to_string()),
+        ("reason", wanted.asked.clone().unwrap_or_else(|| asked.words())),
+    ];
+    let inputs = inputs.map(|(name, value)| (name.to_owned(), value)).into();
+    let branch = desk.context.default_branch.as_deref().unwrap_or("main");
+    let page = workflows::dispatch(
+        asked.client,
+        &desk.context.repository,
+        PROMOTE_WORKFLOW,
+        branch,
+        &inputs,
+    )
+    .await?;
+    let to = &opened.project.promote.to;
+    let sentence = format!("{} waits for the reviewers of the environment `{to}`", wanted.version);
+    let document = report::statement(opened.project.model.as_str(), Tone::Plain, "Asked", &sentence, &[]);
+    let around = Around {
+        report: page,
+        ..Around::default()
+    };
+    Ok(Answer {
+        document: report::around(document, &around),
+        code: PASSED,
+        moved: None,
+    })
+}
+
+async fn moved(desk: &Desk, opened: &Opened, answer: Answer) -> Result<Answer, Failure> {
+    desk.record_deployment(opened, &answer).await;
+    Ok(answer)
+}
+
+/// Trains and publishes anew what stands on the default branch; nothing else may run in an event with secrets.
+async fn retrain(desk: &Desk, invocation: &Invocation, opened: &Opened) -> Result<Answer, Failure> {
+    let at = pipeline::head_commit(&opened.root);
+    if at.as_deref() != Some(desk.context.sha.as_str()) || !desk.context.is_on_default_branch() {
+        return Ok(refused(
+            "what is checked out is not the tip of the default branch",
+            Some("check out nothing else in a workflow on `issue_comment`: its secrets are not for other code"),
+        ));
+    }
+    let job = Evaluate {
+        head: Some(desk.context.sha.clone()),
+        keep_back: None,
+        place: Place::DefaultBranch,
+    };
+    let ended = evaluate::evaluate(desk, invocation, &job, Work::Run).await;
+    let (tone, word) = match ended.code {
+        PASSED => (Tone::Good, "Trained"),
+        FAILED => (Tone::Warn, "Trained, and it did not pass"),
+        _ => (Tone::Bad, "Not trained"),
+    };
+    Ok(Answer {
+        document: report::statement(opened.project.model.as_str(), tone, word, &ended.title, &[]),
+        code: ended.code,
+        moved: None,
+    })
+}
+
+fn refused(why: &str, help: Option<&str>) -> Answer {
+    Answer {
+        document: report::refusal("mlops", why, help),
+        code: FAILED,
+        moved: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_reported_merged_and_published_is_known() {
+        let sha = |c: char| -> CommitSha { c.to_string().repeat(40).parse().unwrap() };
+        let pull = |is_merged: bool| Pull {
+            number: 7,
+            title: String::new(),
+            url: String::new(),
+            head_sha: sha('a'),
+            head_ref: "x".into(),
+            head_repository: Some(1),
+            base_sha: sha('b'),
+            base_ref: "main".into(),
+            base_repository: 1,
+            is_open: !is_merged,
+            is_merged,
+            is_draft: false,
+            merge_commit_sha: Some(sha('c')),
+            author: Some("bob".into()),
+        };
+        let digest = Digest::of(b"model").to_string();
+        let data = |head: char, version: Value| serde_json::json!({"head": sha(head).as_str(), "version": version, "digest": digest});
+        let why = |pull: &Pull, data: Option<&Value>| known(pull, data).err().map(|(why, _)| why);
+        assert!(why(&pull(true), None).unwrap().contains("no report"));
+        assert!(
+            why(&pull(false), Some(&data('a', Value::Null)))
+                .unwrap()
+                .contains("not merged")
+        );
+        assert!(
+            why(&pull(false), Some(&data('b', Value::Null)))
+                .unwrap()
+                .contains("new commits")
+        );
+        for (head, version) in [('a', 2.into()), ('c', Value::Null), ('c', 0.into()), ('c', "2".into())] {
+            assert!(
+                why(&pull(true), Some(&data(head, version)))
+                    .unwrap()
+                    .contains("has not published")
+            );
+        }
+        assert_eq!(
+            known(&pull(true), Some(&data('c', 2.into()))).ok().unwrap().version.0,
+            2
+        );
+    }
+
+    #[test]
+    fn production_is_for_those_who_may_write() {
+        let promote = Command::Promote {
+            version: None,
+            accept_warnings: false,
+        };
+        for permission in [Permission::Triage, Permission::Read, Permission::None] {
+            for command in [&promote, &Command::Rollback, &Command::Retrain, &Command::Plan] {
+                assert!(!may(command, permission), "{command:?} {permission:?}");
+            }
+        }
+        assert!(may(&promote, Permission::Write) && may(&Command::Help, Permission::Read));
+        assert!(!may(&Command::Help, Permission::None));
+    }
+}

@@ -1,0 +1,238 @@
+//! The surfaces, one after the other: each fails softly, with one notice that says what to add.
+
+use crate::base::CommitSha;
+use crate::config::Approval;
+use crate::github::checks::{self, Check, Level};
+use crate::github::comments::{self, How, Sticky};
+use crate::github::results::Upload;
+use crate::github::runner::{self, Annotation, Delimiter, Written};
+use crate::github::{deployments, issues};
+use crate::pipeline::chain;
+use crate::report::{self, Render as _};
+use crate::sys;
+
+use super::super::project::Opened;
+use super::desk::{Desk, locked};
+use super::moving::Answer;
+use super::shown::{self, Etiquette, Shown, Standing};
+
+/// What a check's summary may hold; the rest is in the HTML report.
+const CHECK_LIMIT: usize = 60_000;
+const GATE_LIMIT: usize = 20_000;
+/// Half of what the runner takes.
+const SUMMARY_LIMIT: usize = 500_000;
+
+impl Desk {
+    /// Says on the commit that work has begun.
+    pub async fn open_check(&self, name: &str, key: &str, head: &CommitSha) {
+        let Some(client) = &self.github else { return };
+        let check = self.check(name, key, head);
+        *locked(&self.open) = Some((check.clone(), None));
+        let started = checks::start(
+            client,
+            &self.context.repository,
+            &check,
+            "Running",
+            "Data, lint, tests, training and comparison are under way.",
+        );
+        let started = self.soft("the check", started.await);
+        *locked(&self.open) = started.map(|id| (check, Some(id)));
+    }
+
+    fn check(&self, name: &str, key: &str, head: &CommitSha) -> Check {
+        Check {
+            name: name.to_owned(),
+            head: head.clone(),
+            external_id: self.context.run.external_id(key),
+            details_url: Some(self.page()),
+        }
+    }
+
+    /// Ends the open check as cancelled; quick, since the runner is about to kill us.
+    pub async fn cancel(&self) {
+        let open = locked(&self.open).take();
+        if let (Some((check, id)), Some(client)) = (open, &self.github) {
+            let cancelled = checks::cancel(client, &self.context.repository, &check, id).await;
+            self.soft("the end of the check", cancelled);
+        }
+    }
+
+    /// Ends the open check, or makes one that has ended, and one check a gate. Whether they are there.
+    pub async fn checks(&self, shown: &Shown, name: &str, head: &CommitSha) -> bool {
+        let Some(client) = &self.github else { return false };
+        let repository = &self.context.repository;
+        let open = locked(&self.open).clone();
+        let (check, id) = open.unwrap_or_else(|| (self.check(name, &shown.key, head), None));
+        let output = checks::Output {
+            title: report::document_title(&shown.document),
+            summary: report::Markdown { limit: CHECK_LIMIT }.render(&shown.document),
+            text: None,
+            annotations: shown.annotations.clone(),
+        };
+        let finished = checks::finish(client, repository, &check, id, shown.conclusion, &output).await;
+        if self.soft("the check", finished).is_none() {
+            return false;
+        }
+        locked(&self.open).take();
+        for gate in &shown.gates {
+            let check = self.check(
+                &format!("{name} / {}", gate.name),
+                &format!("{}/{}", shown.key, gate.name),
+                head,
+            );
+            let output = checks::Output {
+                title: report::document_title(&gate.document),
+                summary: report::Markdown { limit: GATE_LIMIT }.render(&gate.document),
+                text: None,
+                annotations: gate.annotations.clone(),
+            };
+            let finished = checks::finish(client, repository, &check, None, gate.conclusion, &output).await;
+            if self.soft("the check of a gate", finished).is_none() {
+                break;
+            }
+        }
+        true
+    }
+
+    /// The one comment of this configuration on this pull request.
+    pub async fn comment(&self, shown: &Shown, pull: u64, head: &CommitSha, how: Loudness) {
+        let Some(client) = &self.github else { return };
+        let repository = &self.context.repository;
+        let sticky = Sticky {
+            issue: pull,
+            key: shown.key.clone(),
+        };
+        let found = comments::find(client, repository, &sticky).await;
+        let Some(found) = self.soft("the comment", found) else {
+            return;
+        };
+        let now = shown::remembered(shown, head);
+        let before = found.as_ref().and_then(|found| found.data.as_ref());
+        let exists = found.is_some();
+        let how = match shown::etiquette(self.inputs.comment, before, exists, &now, shown.verdict) {
+            Etiquette::Leave => return,
+            Etiquette::Repost if how == Loudness::Heard => How::Repost,
+            Etiquette::Repost | Etiquette::Edit => How::Edit,
+        };
+        let limit = comments::body_budget(&now);
+        let body = report::Markdown { limit }.render(&shown.document);
+        let published = comments::publish(client, repository, &sticky, found, &body, &now, how).await;
+        if let Some((outcome, url)) = self.soft("the comment", published) {
+            tracing::debug!(?outcome, url, "the comment is there");
+        }
+    }
+
+    /// The issue that stands open while scheduled runs do not pass.
+    pub async fn issue(&self, shown: &Shown) {
+        let Some(client) = &self.github else { return };
+        let repository = &self.context.repository;
+        let body = report::Markdown { limit: CHECK_LIMIT }.render(&shown.document);
+        let title = format!("{}: {}", shown.name, report::document_title(&shown.document));
+        let standing = issues::Standing {
+            key: shown.key.clone(),
+            label: None,
+        };
+        let done = async {
+            let found = issues::standing(client, repository, &standing).await?;
+            if shown.standing == Standing::Failed {
+                let nothing = serde_json::Value::Null;
+                issues::raise(client, repository, &standing, found, &title, &body, &nothing).await?;
+            } else if let Some(found) = found {
+                issues::settle(client, repository, &standing, &found, &body).await?;
+            }
+            Ok(())
+        };
+        self.soft("the issue of the schedule", done.await);
+    }
+
+    /// Uploads one file of the report; its page, if that worked.
+    pub async fn upload(&self, surface: &str, upload: &Upload) -> Option<String> {
+        match self.results.as_ref()?.upload(upload).await {
+            Ok(uploaded) => Some(format!("{}/artifacts/{}", self.context.run_url(), uploaded.id)),
+            Err(error) => {
+                self.notice(format!("{surface} is missing: {}", chain(&error)));
+                None
+            }
+        }
+    }
+
+    /// A move of production stands among the repository's deployments too, where the token may write there. With
+    /// `approval: environment` GitHub itself does that.
+    pub async fn record_deployment(&self, opened: &Opened, answer: &Answer) {
+        let (Some(client), Some(step)) = (&self.github, &answer.moved) else {
+            return;
+        };
+        let promote = &opened.project.promote;
+        if promote.approval == Approval::Environment {
+            return;
+        }
+        let deployment = deployments::Deployment {
+            environment: promote.to.to_string(),
+            sha: self.context.sha.clone(),
+            description: report::document_title(&answer.document),
+            payload: serde_json::json!({
+                "model": opened.project.model.as_str(),
+                "from": step.from,
+                "to": step.to,
+                "run_id": self.context.run.id,
+            }),
+            url: Some(self.page()),
+        };
+        let recorded = deployments::record(client, &self.context.repository, &deployment).await;
+        self.soft("the deployment record", recorded);
+    }
+
+    /// What the runner itself takes: outputs, the job's summary, annotations where there is no check, notices.
+    pub fn tell_runner(&self, shown: &Shown, has_check: bool) {
+        let summary = report::Markdown { limit: SUMMARY_LIMIT }.render(&shown.document);
+        self.write_files(&shown.outputs, &summary);
+        let annotations: Vec<Annotation> = shown.annotations.iter().map(in_log).collect();
+        let lines = if has_check {
+            Vec::new()
+        } else {
+            runner::annotations(&annotations).0
+        };
+        self.say(&lines);
+    }
+
+    /// Writes the step's files last, so that nothing a command wrote there stands.
+    pub fn write_files(&self, outputs: &[(&'static str, String)], summary: &str) {
+        let outputs: Vec<(&str, &str)> = outputs.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let written = Written {
+            outputs: &outputs,
+            state: &[],
+            summary,
+        };
+        let done = sys::random()
+            .map_err(|error| format!("outputs and summary are missing: there is no chance: {error}"))
+            .and_then(|random| {
+                runner::write_files(&self.context.files, written, &Delimiter::new(random))
+                    .map_err(|error| format!("outputs or summary are missing: {}", chain(&error)))
+            });
+        if let Err(problem) = done {
+            self.notice(problem);
+        }
+    }
+}
+
+/// Whether news may notify people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loudness {
+    Heard,
+    Silent,
+}
+
+fn in_log(one: &checks::Annotation) -> Annotation {
+    let level = match one.level {
+        Level::Notice => runner::Level::Notice,
+        Level::Warning => runner::Level::Warning,
+        Level::Failure => runner::Level::Error,
+    };
+    Annotation {
+        title: Some(one.title.clone()),
+        file: Some(one.path.clone()),
+        line: Some(one.line),
+        end_line: Some(one.end_line),
+        ..Annotation::new(level, one.message.clone())
+    }
+}

@@ -1,0 +1,382 @@
+//! The lifecycle on a runner: the pipeline between an open check and everything that shows what it found.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use tokio::sync::mpsc::unbounded_channel;
+
+use crate::base::{CommitSha, Diagnostic, Diagnostics, Digest};
+use crate::cli::Invocation;
+use crate::config::{self, Approval};
+use crate::facts::Facts;
+use crate::github::archive::{self, Limits};
+use crate::github::results::{Mime, Upload};
+use crate::github::{handover, pulls};
+use crate::pipeline::{self, Finished, Options, Services};
+use crate::report::{self, Render as _};
+use crate::track::{Branch, ModelRegistry};
+
+use super::super::project::{self, Opened};
+use super::super::run as local;
+use super::super::{FAILED, Failure, PASSED, UNKNOWN, UNUSABLE, failure, print};
+use super::deliver::Loudness;
+use super::desk::Desk;
+use super::listen;
+use super::plan::{Evaluate, Place};
+use super::shown::{self, Shown};
+
+/// Where a repository keeps its versions, as nobody's history.
+pub const BRANCH: &str = "mlops-registry";
+/// What a model's artifact may weigh; larger ones are in the registry alone.
+const MAX_ARTIFACT: usize = 512 << 20;
+/// What a fork's run found is of use until it is shown.
+const FORK_DAYS: u32 = 3;
+/// Of how models lie in a cache's entry; another one is not looked at.
+const CACHE_VERSION: &str = "mlops-models-1";
+const CACHE_PREFIX: &str = "mlops-models-";
+const CACHE_LIMITS: Limits = Limits {
+    packed_bytes: 128 << 20,
+    unpacked_bytes: 256 << 20,
+    entries: 40,
+    ratio: 200,
+};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    Run,
+    Check,
+}
+
+/// How it ended, for a person in one line, and for the runner.
+pub struct Ended {
+    pub code: u8,
+    pub title: String,
+}
+
+/// What a run acts with on a runner: the registry is the repository's branch.
+pub fn services(
+    desk: &Desk,
+    invocation: &Invocation,
+    opened: &Opened,
+    actor: &str,
+    events: tokio::sync::mpsc::UnboundedSender<pipeline::Event>,
+) -> Result<Services, Failure> {
+    let mut services = project::services(invocation, &opened.root, events)?;
+    if let Some(client) = &desk.github {
+        let branch = Branch::new(client.clone(), desk.context.repository.clone(), BRANCH.to_owned());
+        services.registry = Box::new(branch) as Box<dyn ModelRegistry>;
+        services.registry_place = format!("branch `{BRANCH}`");
+    }
+    actor.clone_into(&mut services.actor);
+    Ok(services)
+}
+
+/// Runs and shows everything.
+pub async fn evaluate(desk: &Desk, invocation: &Invocation, job: &Evaluate, work: Work) -> Ended {
+    let head = job.head.clone();
+    let place = job.place;
+    // A fork's token may only read: nothing is tried that can not be.
+    let checked = head.as_ref().filter(|_| !matches!(place, Place::Fork(_)));
+    let opened = match project::open(invocation) {
+        Ok(opened) => opened,
+        Err(failure) => return could_not_begin(desk, invocation, &failure, place, checked).await,
+    };
+    let prefix = format!("mlops / {}", opened.project.model);
+    let key = shown::in_repository(desk.inputs.directory.as_deref(), &opened.file);
+    if let Some(head) = checked {
+        desk.open_check(&prefix, &key, head).await;
+    }
+    let finished = match run(desk, invocation, &opened, job, work).await {
+        Ok(finished) => finished,
+        Err(failure) => return could_not_begin(desk, invocation, &failure, place, checked).await,
+    };
+    let Finished {
+        mut facts,
+        bundle,
+        mut problems,
+        could_not_find_out,
+    } = finished;
+    problems.locate(&opened.file, &opened.text);
+    problems.extend(opened.warnings.clone());
+    if let Some(head) = &head {
+        facts.commit = Some(head.to_string());
+    }
+    facts.directory.clone_from(&desk.inputs.directory);
+    if matches!(place, Place::Pull(_) | Place::Fork(_)) {
+        let loosened = loosened(desk, &opened, &key).await;
+        call_out(&mut facts, &mut problems, &opened, &loosened);
+    }
+    let model = packed(desk, &bundle);
+    let report = match (work, local::keep(&opened, &facts, None, bundle)) {
+        (Work::Check, _) => None,
+        (Work::Run, Ok(path)) => Some(path),
+        (Work::Run, Err(failure)) => {
+            desk.notice(format!(
+                "the report is not in the workspace: {}",
+                pipeline::chain(&failure)
+            ));
+            None
+        }
+    };
+    let report = report.map(|path| in_workspace(desk, &path));
+    let result = local::result(&facts, report.as_deref());
+    let mut shown = shown::of_facts(&facts, &problems, &result, report.as_deref(), could_not_find_out);
+    let page = match work {
+        Work::Run => upload(desk, &shown, &facts, model, place).await,
+        Work::Check => None,
+    };
+    let mut around = desk.around(page, false);
+    around.next = next(&opened, &facts);
+    shown.document = report::around(shown.document, &around);
+    let title = report::document_title(&shown.document);
+    let has_check = show(desk, &shown, &prefix, place, checked).await;
+    print(&local::plain(&facts)).ok();
+    if problems.has_errors() {
+        failure::say(&problems.to_string());
+    }
+    desk.tell_runner(&shown, has_check);
+    let code = match (problems.has_errors(), could_not_find_out, facts.passed) {
+        (true, _, _) => UNUSABLE,
+        (false, true, _) => UNKNOWN,
+        (false, false, true) => PASSED,
+        (false, false, false) => FAILED,
+    };
+    Ended { code, title }
+}
+
+async fn run(
+    desk: &Desk,
+    invocation: &Invocation,
+    opened: &Opened,
+    job: &Evaluate,
+    work: Work,
+) -> Result<Finished, Failure> {
+    let options = match job.keep_back {
+        None => Options::publishing(&opened.file),
+        Some(why) => Options::keeping_back(&opened.file, why),
+    };
+    restore_cache(desk, &opened.root).await;
+    let (events, listener) = unbounded_channel();
+    let listening = tokio::spawn(listen::listen(listener));
+    let services = services(desk, invocation, opened, &desk.context.actor, events)?;
+    let finished = match work {
+        Work::Run => pipeline::run(&opened.project, &services, &options).await,
+        Work::Check => pipeline::check(&opened.project, &services, &options).await,
+    };
+    // The listener ends when the last sender is gone.
+    drop(services);
+    listening.await.ok();
+    if work == Work::Run
+        && finished
+            .facts
+            .training
+            .as_ref()
+            .is_some_and(|training| training.reused_from.is_none())
+    {
+        save_cache(desk, &opened.root).await;
+    }
+    Ok(finished)
+}
+
+/// A model that was trained under the same key, whoever's run it was.
+async fn restore_cache(desk: &Desk, root: &Path) {
+    let Some(results) = &desk.results else { return };
+    let restored = match results.restore(&[CACHE_PREFIX.to_owned()], &cache_version()).await {
+        Ok(Some(restored)) => restored,
+        Ok(None) => return,
+        Err(error) => {
+            tracing::debug!(%error, "there is no cache");
+            return;
+        }
+    };
+    match archive::unpack(&restored.bytes, CACHE_LIMITS, pipeline::is_packed_name) {
+        Ok(files) => match pipeline::cache_unpack(root, &files) {
+            Ok(n_models) => tracing::debug!(n_models, key = restored.key, "models of earlier runs are there"),
+            Err(error) => tracing::warn!(%error, "the cache can not be used"),
+        },
+        Err(error) => tracing::warn!(%error, "the cache can not be used"),
+    }
+}
+
+fn cache_version() -> String {
+    Digest::of(CACHE_VERSION.as_bytes()).hex()
+}
+
+async fn save_cache(desk: &Desk, root: &Path) {
+    let Some(results) = &desk.results else { return };
+    let Some(models) = pipeline::cache_pack(root) else {
+        return;
+    };
+    let Ok(packed) = archive::pack(&models.files) else {
+        return;
+    };
+    let key = format!("{CACHE_PREFIX}{}", models.key);
+    if let Err(error) = results.save(&key, &cache_version(), &packed).await {
+        tracing::debug!(%error, "the cache was not kept");
+    }
+}
+
+/// Every way in which this very change weakens what judges it.
+async fn loosened(desk: &Desk, opened: &Opened, key: &str) -> Vec<config::Loosened> {
+    let (Some(client), Some(base)) = (&desk.github, desk.context.base()) else {
+        return Vec::new();
+    };
+    let file = pulls::file_at(client, &desk.context.repository, key, base.as_str()).await;
+    let Some(Some(bytes)) = desk.soft("the comparison with the configuration before", file) else {
+        return Vec::new();
+    };
+    let before = config::decode(&bytes).and_then(config::check);
+    before.map_or_else(
+        |_| Vec::new(),
+        |before| config::loosened(&before.project, &opened.project),
+    )
+}
+
+/// What was loosened stands above the numbers, and on its lines.
+fn call_out(facts: &mut Facts, problems: &mut Diagnostics, opened: &Opened, loosened: &[config::Loosened]) {
+    let Some(first) = loosened.first() else { return };
+    let more = match loosened.len() - 1 {
+        0 => String::new(),
+        n => format!(", and {n} more"),
+    };
+    facts.alerts.insert(
+        0,
+        format!(
+            "this very change loosens what judges it: `{}` from {} to {}{more}",
+            first.key, first.was, first.now
+        ),
+    );
+    for one in loosened {
+        let message = format!(
+            "this change loosens `{}`: it was {}, it is {}",
+            one.key, one.was, one.now
+        );
+        let mut problem = Diagnostic::warning("loosened", message).file(&opened.file);
+        if let Some(span) = one.span {
+            problem = problem.at(span);
+        }
+        problems.push(problem);
+    }
+}
+
+/// The page of the HTML report; the model goes up beside it, and what a fork found.
+async fn upload(desk: &Desk, shown: &Shown, facts: &Facts, model: Option<Vec<u8>>, place: Place) -> Option<String> {
+    let name = handover::key(&shown.key);
+    let html = Upload {
+        name: format!("mlops-report-{name}.html"),
+        mime: Mime::Html,
+        content: report::Html::default().render(&shown.document).into_bytes(),
+        keep_days: None,
+    };
+    let page = desk.upload("the report as an artifact", &html).await;
+    if let Some(content) = model {
+        let model = Upload {
+            name: format!("mlops-model-{name}"),
+            mime: Mime::Zip,
+            content,
+            keep_days: None,
+        };
+        desk.upload("the model as an artifact", &model).await;
+    }
+    if matches!(place, Place::Fork(_)) {
+        match handover::pack(&facts.to_json()) {
+            Ok(content) => {
+                let facts = Upload {
+                    name: handover::artifact_name(&name),
+                    mime: Mime::Zip,
+                    content,
+                    keep_days: Some(FORK_DAYS),
+                };
+                desk.upload("what this run found", &facts).await;
+            }
+            Err(error) => desk.notice(format!("what this run found is missing: {error}")),
+        }
+    }
+    page
+}
+
+/// The files of the model as one archive, if it is worth an artifact.
+fn packed(desk: &Desk, bundle: &BTreeMap<String, Vec<u8>>) -> Option<Vec<u8>> {
+    let n_bytes: usize = bundle.values().map(Vec::len).sum();
+    if bundle.is_empty() || n_bytes > MAX_ARTIFACT || desk.results.is_none() {
+        return None;
+    }
+    archive::pack(bundle)
+        .map_err(|error| desk.notice(format!("the model as an artifact is missing: {error}")))
+        .ok()
+}
+
+/// What a maintainer can do now.
+fn next(opened: &Opened, facts: &Facts) -> Option<String> {
+    let registry = facts.registry.as_ref()?;
+    let version = registry.version?;
+    let to = &opened.project.promote.to;
+    let is_there = registry
+        .aliases
+        .iter()
+        .any(|(alias, at)| alias == to.as_str() && *at == version);
+    if is_there {
+        return Some(format!("{version} is in `{to}`"));
+    }
+    match opened.project.promote.approval {
+        Approval::Comment => Some(format!(
+            "{version} is published: the comment `/mlops promote` moves `{to}` to it"
+        )),
+        Approval::Environment => Some(format!(
+            "{version} is published: the comment `/mlops promote` asks the reviewers of the environment `{to}`"
+        )),
+        Approval::Auto => Some(format!("{version} is published, and `{to}` stays where it is")),
+    }
+}
+
+/// Checks, then the comment of the pull request or the issue of the schedule. Whether there is a check.
+async fn show(desk: &Desk, shown: &Shown, name: &str, place: Place, head: Option<&CommitSha>) -> bool {
+    let Some(head) = head else { return false };
+    let has_check = desk.checks(shown, name, head).await;
+    match place {
+        Place::Pull(number) => {
+            if desk.is_current(number, head).await {
+                desk.comment(shown, number, head, Loudness::Heard).await;
+            }
+        }
+        Place::DefaultBranch => {
+            if let Some(number) = desk.merged_pull(head).await {
+                desk.comment(shown, number, head, Loudness::Silent).await;
+            }
+        }
+        Place::Schedule => desk.issue(shown).await,
+        Place::Fork(_) | Place::Commit => {}
+    }
+    has_check
+}
+
+/// A configuration that can not be used is told everywhere too.
+async fn could_not_begin(
+    desk: &Desk,
+    invocation: &Invocation,
+    failure: &Failure,
+    place: Place,
+    checked: Option<&CommitSha>,
+) -> Ended {
+    let problems = failure.problems();
+    let directory = desk.inputs.directory.as_deref();
+    let file = desk.inputs.config.as_deref().unwrap_or("mlops.yaml");
+    let key = shown::in_repository(directory, file);
+    let result = failure::result(failure);
+    let mut shown = shown::of_problems_alone(&key, &key, directory, &problems, &result);
+    shown.document = report::around(shown.document, &desk.around(None, false));
+    let has_check = show(desk, &shown, &format!("mlops / {key}"), place, checked).await;
+    let code = failure::show(failure, invocation);
+    desk.tell_runner(&shown, has_check);
+    Ended {
+        code,
+        title: report::document_title(&shown.document),
+    }
+}
+
+/// A path as other steps of the job can use it.
+fn in_workspace(desk: &Desk, path: &str) -> String {
+    Path::new(path)
+        .strip_prefix(&desk.context.workspace)
+        .map_or_else(|_| path.to_owned(), |inside| inside.display().to_string())
+}

@@ -1,0 +1,174 @@
+//! The action: GitHub's runner starts us with an event, and what there is to do follows from it.
+
+mod answer;
+mod deliver;
+mod desk;
+mod evaluate;
+mod listen;
+mod moving;
+mod plan;
+mod shown;
+mod stranger;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::base::{Diagnostic, Diagnostics, Secret};
+use crate::cli::Invocation;
+use crate::github::results::{CacheMode, FIRST_WAIT, Results, Service};
+use crate::github::runner::{self, Annotation, Level};
+use crate::github::{self, Client, Connection, Context, Inputs};
+use crate::pipeline::chain;
+use crate::{exec, sys};
+
+use super::{CANCELLED, PASSED, UNUSABLE, doctor, failure, print, stop_signal};
+use desk::Desk;
+use plan::Job;
+
+/// For all calls of one job together; what is not done by then is given up softly.
+const BUDGET: Duration = Duration::from_secs(120);
+/// Between being told to stop and being killed there are seven and a half seconds.
+const LAST_WORDS: Duration = Duration::from_secs(4);
+
+/// Does what the event asks for, whatever happens on the way.
+pub async fn run(invocation: &Invocation) -> u8 {
+    let mut desk = match open(invocation) {
+        Ok(desk) => desk,
+        Err(problems) => {
+            let lines: Vec<Annotation> = problems.iter().map(problem).collect();
+            print(&runner::annotations(&lines).0.join("\n")).ok();
+            failure::say(&problems.to_string());
+            return UNUSABLE;
+        }
+    };
+    let code = tokio::select! {
+        () = desk.complete() => None,
+        () = stop_signal() => Some(CANCELLED),
+    };
+    let code = match code {
+        Some(code) => code,
+        None => tokio::select! {
+            code = work(&desk, invocation) => code,
+            () = stop_signal() => {
+                failure::say("cancelled; the next run takes up what was finished");
+                // What runs is dropped now; a check that says "in progress" would say so for two weeks.
+                let last = tokio::time::timeout(LAST_WORDS, desk.cancel());
+                let (_, _) = tokio::join!(exec::stop_all(), last);
+                desk.write_files(&[("passed", "false".to_owned()), ("reason", "cancelled".to_owned())], "");
+                CANCELLED
+            }
+        },
+    };
+    exec::stop_all().await;
+    code
+}
+
+fn problem(one: &Diagnostic) -> Annotation {
+    let message = match &one.help {
+        Some(help) => format!("{}: {help}", one.message),
+        None => one.message.clone(),
+    };
+    Annotation {
+        title: Some("mlops".to_owned()),
+        ..Annotation::new(Level::Error, message)
+    }
+}
+
+/// What the runner says, and whom to talk to.
+fn open(invocation: &Invocation) -> Result<Desk, Diagnostics> {
+    let env = &invocation.env;
+    let event = env
+        .get("GITHUB_EVENT_PATH")
+        .and_then(|path| sys::read(path.as_ref(), github::MAX_EVENT_BYTES).ok());
+    let (context, inputs) = match (Context::read(env, event.as_deref()), Inputs::read(env)) {
+        (Ok(context), Ok(inputs)) => (context, inputs),
+        (context, inputs) => {
+            let mut problems = Diagnostics::default();
+            problems.extend(context.err().unwrap_or_default());
+            problems.extend(inputs.err().unwrap_or_default());
+            return Err(problems);
+        }
+    };
+    let runtime = context.runtime.clone();
+    for secret in [inputs.token.as_ref(), runtime.as_ref().map(|runtime| &runtime.token)] {
+        mask(secret);
+    }
+    let mut notices = Vec::new();
+    let github = inputs.token.as_ref().and_then(|token| {
+        let connection = Connection {
+            budget: BUDGET,
+            ..Connection::new(context.urls.clone(), Some(token.clone()))
+        };
+        Client::new(connection)
+            .map_err(|error| notices.push(format!("checks and comments are missing: {}", chain(&error))))
+            .ok()
+    });
+    if inputs.token.is_none() {
+        notices.push("checks and comments are missing: give a token as `github-token`".to_owned());
+    }
+    let results = runtime.and_then(|runtime| {
+        let service = Service {
+            results_url: runtime.results_url,
+            token: runtime.token,
+            server_url: context.urls.server.clone(),
+            cache: CacheMode::read(env.get("ACTIONS_CACHE_MODE").map(String::as_str)),
+            retention_days: context.retention_days,
+            budget: BUDGET,
+            first_wait: FIRST_WAIT,
+        };
+        Results::new(&service)
+            .map_err(|error| notices.push(format!("artifacts are missing: {}", chain(&error))))
+            .ok()
+    });
+    let desk = Desk::new(context, inputs, github, results);
+    for notice in notices {
+        desk.notice(notice);
+    }
+    Ok(desk)
+}
+
+/// The log must never show it, wherever it came from.
+fn mask(secret: Option<&Secret>) {
+    if let Some(lines) = secret.and_then(|secret| runner::masks(secret).ok()) {
+        print(&lines.join("\n")).ok();
+    }
+}
+
+async fn work(desk: &Desk, invocation: &Invocation) -> u8 {
+    let workspace = &desk.context.workspace;
+    let directory = desk
+        .inputs
+        .directory
+        .as_ref()
+        .map_or_else(|| workspace.clone(), |path| workspace.join(path));
+    let invocation = &invocation.of_action(directory, desk.inputs.config.as_ref().map(PathBuf::from));
+    match plan::plan(&desk.context, &desk.inputs) {
+        Job::Evaluate(job) => {
+            evaluate::evaluate(desk, invocation, &job, evaluate::Work::Run)
+                .await
+                .code
+        }
+        Job::Check(job) => {
+            evaluate::evaluate(desk, invocation, &job, evaluate::Work::Check)
+                .await
+                .code
+        }
+        Job::Report(run) => stranger::report(desk, &run).await,
+        Job::Comment(comment) => answer::answer(desk, invocation, &comment).await,
+        Job::Move(to) => moving::act(desk, invocation, to).await,
+        Job::Doctor => doctor::doctor(invocation).unwrap_or_else(|failure| failure::show(&failure, invocation)),
+        Job::Nothing { why } => {
+            desk.write_files(&[("reason", why.clone())], "");
+            desk.say(&[format!("nothing to do: {}", exec::neutralise(&why))]);
+            PASSED
+        }
+        Job::Refuse { why, help } => {
+            desk.write_files(&[("passed", "false".to_owned()), ("reason", why.clone())], "");
+            desk.say(&[runner::annotation(&Annotation::new(
+                Level::Error,
+                format!("{why}: {help}"),
+            ))]);
+            UNUSABLE
+        }
+    }
+}
