@@ -83,6 +83,7 @@ pub async fn init(invocation: &Invocation, options: &InitOptions) -> Result<u8, 
         files: mark(&place, files)?,
         reasons,
         dry: options.dry_run,
+        quiet: invocation.cli.common.quiet,
         next: next(invocation),
     };
     if let Some(config) = found_config.filter(|_| !options.workflows && !options.dry_run) {
@@ -195,7 +196,7 @@ async fn proposal(place: &Place, options: &InitOptions) -> Result<Proposal, Fail
         .map(|name| name.to_string_lossy().into_owned());
     let options = options.clone();
     let work = move || {
-        let found = setup::look(&listing(&root)?);
+        let found = setup::look(&listing(&root));
         let choices = Choices {
             target: options.target.clone(),
             estimator: options.estimator.clone(),
@@ -242,11 +243,15 @@ fn read(root: &Path, source: &str) -> Result<Frame, DataError> {
 }
 
 /// The names of the project's files, and the texts of the few that say how it is linted and tested.
-fn listing(root: &Path) -> Result<Listing, Failure> {
+fn listing(root: &Path) -> Listing {
     let mut files = Vec::new();
     let mut queue = vec![(String::new(), 0)];
     while let Some((folder, depth)) = queue.pop() {
-        for entry in sys::list(&root.join(&folder))? {
+        // What can not be listed, or is too much to list, is not where the data is looked for.
+        let Ok(entries) = sys::list(&root.join(&folder)) else {
+            continue;
+        };
+        for entry in entries {
             let Some(name) = entry.name.to_str() else { continue };
             let path = if folder.is_empty() {
                 name.to_owned()
@@ -276,7 +281,7 @@ fn listing(root: &Path) -> Result<Listing, Failure> {
             texts.insert(file, String::from_utf8_lossy(&bytes).into_owned());
         }
     }
-    Ok(Listing { files, texts })
+    Listing { files, texts }
 }
 
 /// The branch that pull requests go to, and how that is known.
@@ -326,6 +331,7 @@ struct Outcome {
     files: Vec<(Written, bool)>,
     reasons: Vec<Reason>,
     dry: bool,
+    quiet: bool,
     next: Vec<String>,
 }
 
@@ -334,10 +340,13 @@ impl Outcome {
     fn plan(&self, verb: &str) -> String {
         let mut out = String::new();
         // Writing to a string can not fail.
-        for Reason { what, choice, why } in &self.reasons {
+        let reasons = if self.quiet { &[] } else { self.reasons.as_slice() };
+        for Reason { what, choice, why } in reasons {
             let _ = writeln!(out, "{what:<18} {}\n{:<18} {}", neutralise(choice), "", neutralise(why));
         }
-        out.push('\n');
+        if !self.quiet {
+            out.push('\n');
+        }
         for (file, there) in &self.files {
             let verb = if *there { "left as it is:" } else { verb };
             let _ = writeln!(out, "{verb} {} — {}", file.path, file.why);
@@ -352,6 +361,9 @@ impl Outcome {
             for (file, _) in &self.files {
                 let _ = write!(out, "\n── {}\n{}", file.path, neutralise(&file.text));
             }
+            return out;
+        }
+        if self.quiet {
             return out;
         }
         out.push_str("\nnext:\n");

@@ -25,6 +25,9 @@ pub fn children(
         return Ok((child_env, None));
     }
     let user = User::owner_of(root).map_err(|source| Failure::Start { source })?;
+    if user.is_none() && sys::is_root() {
+        tracing::warn!("the workspace belongs to root, so its commands run as root, within reach of Docker");
+    }
     if let (Some(user), Some(temp)) = (user, env.get("RUNNER_TEMP")) {
         let home = exec::prepare_home(Path::new(temp), Some(user))?;
         child_env.insert("HOME".to_owned(), home.display().to_string());

@@ -31,6 +31,7 @@ const ALLOWED: &[&str] = &[
     "PIP_CACHE_DIR",
     "UV_CACHE_DIR",
     "UV_PYTHON",
+    "UV_PYTHON_DOWNLOADS",
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
     "REQUESTS_CA_BUNDLE",

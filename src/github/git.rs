@@ -236,12 +236,13 @@ impl Git {
         let ids: Vec<ObjectId> = ids.iter().copied().collect();
         let mut texts = BTreeMap::new();
         for some in ids.chunks(TEXTS_AT_ONCE) {
-            let fields: String = some
+            let fields: Vec<String> = some
                 .iter()
-                .map(|id| format!(" o{id}:object(oid:\"{id}\"){{...on Blob{{text}}}}"))
+                .map(|id| format!("o{id}:object(oid:\"{id}\"){{...on Blob{{text}}}}"))
                 .collect();
+            let fields = fields.join(" ");
             let query =
-                format!("query($owner:String!,$name:String!){{repository(owner:$owner,name:$name){{{fields} }}}}");
+                format!("query($owner:String!,$name:String!){{repository(owner:$owner,name:$name){{{fields}}}}}");
             let variables = json!({"owner": self.repository.owner(), "name": self.repository.name()});
             let data: Value = self.client.graphql(&query, variables).await?;
             for id in some {
@@ -373,5 +374,31 @@ fn malformed(what: &str, why: impl Into<String>) -> GithubError {
     GithubError::Malformed {
         what: what.to_owned(),
         why: why.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_git() {
+        for (content, name) in [
+            ("", "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"),
+            ("hello world\n", "3b18e512dba79e4c8300dd08aeb37f8e728b8dad"),
+        ] {
+            assert_eq!(ObjectId::of_blob(content.as_bytes()).to_string(), name);
+            assert_eq!(name.parse(), Ok(ObjectId::of_blob(content.as_bytes())));
+        }
+        let (long, wide) = ("a".repeat(64), "é".repeat(20));
+        for text in ["", "e69de29", "E69DE29BB2D1D6434B8B29AE775AD8C2E48C5391", &wide, &long] {
+            assert!(text.parse::<ObjectId>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_branch_can_not_leave_its_place_in_an_address() {
+        assert_eq!(escaped("mlops-registry"), "mlops-registry");
+        assert_eq!(escaped("team/models?x#y z"), "team/models%3Fx%23y%20z");
     }
 }

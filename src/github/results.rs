@@ -20,6 +20,8 @@ use serde_json::Value;
 use crate::base::{Digest, Secret, Timestamp};
 use crate::sys;
 
+use super::{Pace, Runtime};
+
 pub use cache::{CacheMode, Restored, Saved};
 pub use error::ResultsError;
 
@@ -36,10 +38,8 @@ const MAX_NUMBER: u32 = 20;
 /// Where the service is and what it is asked with.
 #[derive(Debug, Clone)]
 pub struct Service {
-    /// `ACTIONS_RESULTS_URL`; only its origin counts.
-    pub results_url: String,
-    /// `ACTIONS_RUNTIME_TOKEN`.
-    pub token: Secret,
+    /// Of the address only the origin counts.
+    pub runtime: Runtime,
     /// `GITHUB_SERVER_URL`: a server of one's own has no such service.
     pub server_url: String,
     pub cache: CacheMode,
@@ -47,12 +47,11 @@ pub struct Service {
     pub retention_days: Option<u32>,
     /// For all calls together; what happens between them does not count.
     pub budget: Duration,
-    /// Before the second try of a call.
-    pub first_wait: Duration,
+    pub pace: Pace,
 }
 
-/// The wait before a second try that the service's own clients have.
-pub const FIRST_WAIT: Duration = Duration::from_secs(3);
+/// The pace that the service's own clients have.
+pub const PACE: Pace = Pace(Duration::from_secs(3));
 
 /// What an artifact is, for the browser that opens it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,14 +109,14 @@ impl Results {
     /// [`ResultsError::Unsupported`] where there is no such service: one notice, and the run goes on.
     pub fn new(service: &Service) -> Result<Self, ResultsError> {
         let unsupported = |why| ResultsError::Unsupported { why };
-        if service.results_url.is_empty() || service.token.expose().is_empty() {
+        if service.runtime.results_url.is_empty() || service.runtime.token.expose().is_empty() {
             return Err(unsupported("the runner gave no results service to this step"));
         }
         if !is_github(&service.server_url) {
             return Err(unsupported("GitHub Enterprise Server has another results service"));
         }
-        let mut base =
-            Url::parse(&service.results_url).map_err(|_| unsupported("`ACTIONS_RESULTS_URL` is not an address"))?;
+        let mut base = Url::parse(&service.runtime.results_url)
+            .map_err(|_| unsupported("`ACTIONS_RESULTS_URL` is not an address"))?;
         if !matches!(base.scheme(), "http" | "https") || base.host().is_none() {
             return Err(unsupported("`ACTIONS_RESULTS_URL` is not an address"));
         }
@@ -125,11 +124,11 @@ impl Results {
         base.set_query(None);
         base.set_fragment(None);
         Ok(Self {
-            wire: Wire::new(service.budget, service.first_wait)?,
+            wire: Wire::new(service.budget, service.pace)?,
             base,
-            ids: BackendIds::of(&service.token)
+            ids: BackendIds::of(&service.runtime.token)
                 .ok_or(unsupported("the runner's token does not name the job it is for"))?,
-            token: service.token.clone(),
+            token: service.runtime.token.clone(),
             cache: service.cache,
             retention_days: service.retention_days,
             sizes: blob::SIZES,
@@ -169,10 +168,11 @@ impl Results {
                 Some(found) => found.is_ours,
                 None => was_doubtful,
             };
-            if is_ours && self.delete(&name).await? {
-                if let Ok(address) = self.create_named(&name, artifact).await? {
-                    return Ok((name, address));
-                }
+            if is_ours
+                && self.delete(&name).await?
+                && let Ok(address) = self.create_named(&name, artifact).await?
+            {
+                return Ok((name, address));
             }
         }
         Err(ResultsError::Exists {
@@ -278,7 +278,7 @@ impl Results {
             waits_for_limits: service == ARTIFACTS,
             limit_bytes: ANSWER_LIMIT,
         };
-        reply::read(what, self.wire.send(&request).await?)
+        reply::read(what, &self.wire.send(&request).await?)
     }
 }
 

@@ -4,8 +4,8 @@ use crate::base::{Span, shortened};
 use crate::config::Approval;
 
 use super::workflow::{Job, Step, Trigger, Workflow, get, texts_of};
-use super::workflows::{FOLDER, PROMOTE};
-use super::{ACTION, jobs, permissions, quoted};
+use super::workflows::FOLDER;
+use super::{ACTION, beside, jobs, permissions, quoted};
 
 /// What of the configuration the workflows have to serve.
 #[derive(Debug, Clone)]
@@ -127,9 +127,9 @@ pub fn examine(asks: &Asks, workflows: &[Workflow], surroundings: &Surroundings)
             permissions::check(one.workflow, one.job, asks, &mut found);
             jobs::check(one, asks, surroundings, &mut found);
         }
-        forks(&uses, &mut found);
+        beside::forks(&uses, &mut found);
         if asks.approval == Approval::Environment {
-            environment(asks, workflows, &uses, &mut found);
+            beside::environment(asks, workflows, &uses, &mut found);
         }
     }
     present(surroundings, &mut found);
@@ -148,7 +148,7 @@ pub struct Use<'w> {
 }
 
 impl Use<'_> {
-    fn on(&self, event: &str) -> Option<&Trigger> {
+    pub fn on(&self, event: &str) -> Option<&Trigger> {
         self.triggers.iter().copied().find(|trigger| trigger.event == event)
     }
 }
@@ -243,6 +243,41 @@ fn triggers(asks: &Asks, uses: &[Use], surroundings: &Surroundings, found: &mut 
         }
     }
     pushes(uses, surroundings, found);
+    narrowed(uses, found);
+}
+
+/// A `pull_request` that does not run on every change of every pull request.
+fn narrowed(uses: &[Use], found: &mut Vec<Finding>) {
+    for one in uses {
+        let Some((trigger, settings)) = one.on("pull_request").and_then(|on| Some((on, on.settings.as_ref()?))) else {
+            continue;
+        };
+        let types = get(settings, "types").map(texts_of);
+        if types.is_some_and(|types| !types.iter().any(|(name, _)| name == "synchronize")) {
+            found.push(
+                Finding::new(
+                    Matter::Missing,
+                    "types",
+                    "`pull_request` does not run on `synchronize`",
+                    "commits that are pushed to an open pull request are not judged",
+                )
+                .fix("on:\n  pull_request:\n    types: [opened, synchronize, reopened]\n")
+                .at(&one.workflow.path, trigger.span),
+            );
+        }
+        if ["paths", "paths-ignore"].iter().any(|key| get(settings, key).is_some()) {
+            found.push(
+                Finding::new(
+                    Matter::Advice,
+                    "paths",
+                    "`pull_request` is filtered by paths",
+                    "where branch protection requires the job, a pull request that it does not run on waits forever; \
+                     without the filter an unchanged model is not trained again",
+                )
+                .at(&one.workflow.path, trigger.span),
+            );
+        }
+    }
 }
 
 /// A `push` that is filtered so that the default branch is not among the branches.
@@ -278,166 +313,6 @@ fn reaches(trigger: &Trigger, branch: &str) -> bool {
         (Some(only), _) => names(&only),
         (None, Some(never)) => !never.iter().any(|(name, _)| name == branch),
         (None, None) => list("tags").is_none() && list("tags-ignore").is_none(),
-    }
-}
-
-/// Whether the results of forks' pull requests are shown.
-fn forks(uses: &[Use], found: &mut Vec<Finding>) {
-    let Some(judge) = uses.iter().find(|one| one.on("pull_request").is_some()) else {
-        return;
-    };
-    let fork = uses.iter().find_map(|one| Some((one, one.on("workflow_run")?)));
-    let Some((one, trigger)) = fork else {
-        found.push(
-            Finding::new(
-                Matter::Advice,
-                "no-fork-workflow",
-                "no workflow shows the results of pull requests from forks",
-                "their own runs have a token that may write nothing: no checks, no comment",
-            )
-            .fix("mlops init --workflows\n"),
-        );
-        return;
-    };
-    let name = judge.workflow.name.as_deref().unwrap_or(&judge.workflow.path);
-    let watched = trigger
-        .settings
-        .as_ref()
-        .and_then(|node| get(node, "workflows"))
-        .map(texts_of);
-    let watched = watched.unwrap_or_default();
-    if !watched.iter().any(|(watched, _)| watched == name) {
-        let span = watched.first().map_or(trigger.span, |(_, span)| *span);
-        found.push(
-            Finding::new(
-                Matter::Missing,
-                "fork-name",
-                format!("`workflow_run` does not wait for the workflow `{}`", shortened(name)),
-                format!(
-                    "that is the one in `{}` that judges pull requests; those of forks are not shown",
-                    judge.workflow.path
-                ),
-            )
-            .fix(format!(
-                "on:\n  workflow_run:\n    workflows: [{}]\n    types: [completed]\n",
-                quoted(name)
-            ))
-            .at(&one.workflow.path, span),
-        );
-    }
-}
-
-/// Whether promotions wait for the environment's reviewers, and only they do it.
-fn environment(asks: &Asks, workflows: &[Workflow], uses: &[Use], found: &mut Vec<Finding>) {
-    let path = format!("{FOLDER}/{PROMOTE}");
-    let wanted = &asks.environment;
-    let jobs: Vec<&Use> = uses.iter().filter(|one| one.workflow.path == path).collect();
-    if jobs.is_empty() || !jobs.iter().any(|one| one.on("workflow_dispatch").is_some()) {
-        let missing = Finding::new(
-            Matter::Missing,
-            "no-promote-workflow",
-            format!("`{path}` has no job with the action that runs on `workflow_dispatch`"),
-            format!(
-                "`promote.approval: environment` asks for the agreement of the reviewers of `{wanted}`, and that is where \
-                 they are asked; nothing can be promoted"
-            ),
-        )
-        .fix("mlops init --workflows\n");
-        let there = workflows.iter().find(|workflow| workflow.path == path);
-        found.push(match there {
-            Some(workflow) => missing.at(&path, workflow.on),
-            None => missing,
-        });
-    }
-    for one in jobs {
-        let (id, fix) = (
-            &one.job.id,
-            format!("jobs:\n  {}:\n    environment: {}\n", one.job.id, quoted(wanted)),
-        );
-        match &one.job.environment {
-            None => found.push(
-                Finding::new(
-                    Matter::Missing,
-                    "environment-name",
-                    format!("the job `{id}` has no environment"),
-                    "it promotes without asking anybody",
-                )
-                .fix(fix)
-                .at(&path, one.job.span),
-            ),
-            Some((name, span)) if name != wanted && !name.contains("${{") => found.push(
-                Finding::new(
-                    Matter::Missing,
-                    "environment-name",
-                    format!(
-                        "the job `{id}` asks the reviewers of `{}`, not of `{wanted}`",
-                        shortened(name)
-                    ),
-                    format!("`promote.to` is `{wanted}`, and the environment has the name of the alias"),
-                )
-                .fix(fix)
-                .at(&path, *span),
-            ),
-            Some(_) => {}
-        }
-        let dispatch = one
-            .on("workflow_dispatch")
-            .and_then(|trigger| trigger.settings.as_ref());
-        let inputs = dispatch.and_then(|node| get(node, "inputs"));
-        let lacking: Vec<&str> = ["command", "version", "reason"]
-            .into_iter()
-            .filter(|input| inputs.is_none_or(|inputs| get(inputs, input).is_none()))
-            .collect();
-        if let Some(trigger) = one.on("workflow_dispatch").filter(|_| !lacking.is_empty()) {
-            let names = lacking.join(
-                ":
-        type: string
-      ",
-            );
-            found.push(
-                Finding::new(
-                    Matter::Missing,
-                    "promote-inputs",
-                    format!("`workflow_dispatch` lacks the inputs {}", lacking.join(", ")),
-                    "`/mlops promote` can not start it: GitHub refuses inputs that it does not know",
-                )
-                .fix(format!(
-                    "on:\n  workflow_dispatch:\n    inputs:\n      {names}:\n        type: string\n"
-                ))
-                .at(&path, trigger.span),
-            );
-        }
-    }
-    for one in uses
-        .iter()
-        .filter(|one| one.job.environment.is_none() && one.workflow.path != path)
-    {
-        let dispatch = one
-            .on("workflow_dispatch")
-            .and_then(|trigger| trigger.settings.as_ref());
-        let options = dispatch
-            .and_then(|node| get(node, "inputs"))
-            .and_then(|node| get(node, "command"))
-            .and_then(|node| get(node, "options"))
-            .map(texts_of);
-        let beside = options.unwrap_or_default();
-        if let Some((option, span)) = beside
-            .iter()
-            .find(|(option, _)| matches!(option.as_str(), "promote" | "rollback"))
-        {
-            found.push(
-                Finding::new(
-                    Matter::Missing,
-                    "approval-beside",
-                    format!(
-                        "`{option}` can be chosen for the job `{}`, which has no environment",
-                        one.job.id
-                    ),
-                    format!("nobody is asked there; leave it to `{path}`"),
-                )
-                .at(&one.workflow.path, *span),
-            );
-        }
     }
 }
 

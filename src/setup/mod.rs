@@ -1,5 +1,6 @@
 //! Setting a repository up: what `init` proposes for it and what `doctor` finds missing. Pure.
 
+mod beside;
 mod doctor;
 mod jobs;
 mod look;

@@ -1,4 +1,5 @@
-//! What every registry must do, whatever it is made of: each of them is put to [`check`].
+//! What every registry must do, whatever it is made of: each of them is put to [`check`], the directory as well as the
+//! branch on a twin of GitHub.
 
 use std::collections::{BTreeMap, BTreeSet};
 

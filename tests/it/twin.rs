@@ -17,6 +17,10 @@ struct Answer {
 
 /// One call as our program makes it; none when there was no answer.
 fn call(twin: &Twin, token: &str, method: &str, path: &str, body: Option<&Value>) -> Option<Answer> {
+    ask(&twin.url(), token, method, path, body)
+}
+
+fn ask(base: &str, token: &str, method: &str, path: &str, body: Option<&Value>) -> Option<Answer> {
     // Another test may have been first.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -31,7 +35,7 @@ fn call(twin: &Twin, token: &str, method: &str, path: &str, body: Option<&Value>
         let url = if path.starts_with("http") {
             path.to_owned()
         } else {
-            format!("{}{path}", twin.url())
+            format!("{base}{path}")
         };
         let mut request = client
             .request(method.parse().unwrap(), url)
@@ -393,6 +397,37 @@ fn faults_happen_as_often_as_they_were_asked_for() {
     );
     assert_eq!(get(&twin, &token, &comments).status, 200);
     assert_eq!(twin.violations(), Vec::<String>::new());
+}
+
+#[test]
+fn a_call_that_is_never_answered_ends_with_the_twin() {
+    let (twin, token, _) = prepared();
+    twin.fault(Fault::once("GET", "/issues/1", Kind::Never));
+    let url = twin.url();
+    let caller = std::thread::spawn(move || ask(&url, &token, "GET", &path("/issues/1"), None).is_none());
+    // The caller gives up after a while, which ends the waiting.
+    while !caller.is_finished() && twin.calls().is_empty() {
+        std::thread::yield_now();
+    }
+    assert_eq!(twin.calls().iter().map(|call| call.status).collect::<Vec<_>>(), [0]);
+    assert!(!caller.is_finished());
+    drop(twin);
+    assert!(caller.join().unwrap());
+}
+
+#[test]
+fn an_enterprise_server_has_its_paths() {
+    let (twin, token, _) = prepared();
+    let repository = get(&twin, &token, &format!("{}{}", twin.enterprise_url(), path("")));
+    assert_eq!(repository.body["full_name"], NAME);
+    let query = json!({ "query": "{ viewer { login } }" });
+    assert_eq!(
+        send(&twin, &token, "POST", &twin.enterprise_graphql_url(), &query).status,
+        200
+    );
+    assert_eq!(twin.violations(), Vec::<String>::new());
+    let wrong = format!("{}/graphql", twin.enterprise_url());
+    assert_eq!(send(&twin, &token, "POST", &wrong, &query).status, 599);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Archives that are lies, and thousands that nearly are not.
 
 use super::*;
+use crate::stats::Rng;
 
 const LIMITS: Limits = Limits {
     packed_bytes: 1 << 20,
@@ -10,14 +11,14 @@ const LIMITS: Limits = Limits {
 };
 
 fn files() -> BTreeMap<String, Vec<u8>> {
-    let facts: String = (0..800)
-        .map(|i| format!("{{\"row\": {i}, \"value\": {}}}\n", i * i % 977))
+    let rows: Vec<String> = (0..800)
+        .map(|i| format!("{{\"row\": {i}, \"value\": {}}}", i * i % 977))
         .collect();
     let noise: Vec<u8> = (0..3000_u32)
         .map(|i| (i.wrapping_mul(2_654_435_761) >> 13).to_le_bytes()[0])
         .collect();
     BTreeMap::from([
-        ("mlops-facts.json".to_owned(), facts.into_bytes()),
+        ("mlops-facts.json".to_owned(), rows.join("\n").into_bytes()),
         ("plot.png".to_owned(), noise),
         ("z-empty.txt".to_owned(), Vec::new()),
     ])
@@ -29,19 +30,6 @@ fn is_expected(name: &str) -> bool {
 
 fn read(bytes: &[u8]) -> Result<BTreeMap<String, Vec<u8>>, ArchiveError> {
     unpack(bytes, LIMITS, is_expected)
-}
-
-/// SplitMix64: the mutations are the same in every run.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((z ^ (z >> 31)) % n as u64).unwrap()
-    }
 }
 
 /// A file by the zip crate's own writer, for what ours does not write.
@@ -199,7 +187,7 @@ fn no_mutation_panics_or_changes_what_is_read() {
     let signatures: Vec<usize> = (0..original.len() - 4)
         .filter(|at| original[*at..].starts_with(b"PK"))
         .collect();
-    let mut dice = Dice(20_261_125);
+    let mut dice = Rng::new(20_261_125);
     let (mut refused, mut read_all_the_same) = (0, 0);
     for _ in 0..4000 {
         let mut bytes = original.clone();

@@ -191,6 +191,7 @@ async fn a_bad_artifact_does_not_keep_the_others_away() {
     let noise: String = (0..3_000_000_u32)
         .map(|i| char::from(b'a' + (i.wrapping_mul(2_654_435_761) >> 27) as u8 % 26))
         .collect();
+    let noise = pack(&noise).unwrap();
     let (received, _) = received(|world| {
         world.add(1, "mlops-report-a", b"no archive".to_vec(), |_| {});
         world.add(2, "mlops-report-b", two, |_| {});
@@ -202,7 +203,7 @@ async fn a_bad_artifact_does_not_keep_the_others_away() {
         world.files.remove(&5);
         // Each is allowed, all together are not.
         for i in 0..10 {
-            world.add(10 + i, &format!("mlops-report-f{i}"), pack(&noise).unwrap(), |listed| {
+            world.add(10 + i, &format!("mlops-report-f{i}"), noise.clone(), |listed| {
                 listed["size_in_bytes"] = 1.into();
             });
         }

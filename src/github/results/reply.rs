@@ -55,7 +55,7 @@ impl Refusal {
     }
 }
 
-pub(super) fn read(what: &'static str, answer: Answer) -> Result<Reply, ResultsError> {
+pub(super) fn read(what: &'static str, answer: &Answer) -> Result<Reply, ResultsError> {
     let value: Option<Value> = serde_json::from_slice(&answer.body).ok();
     let said = |name: &str| quoted(value.as_ref().and_then(|value| text(value, name)).unwrap_or_default());
     if !answer.status.is_success() {

@@ -4,6 +4,7 @@ mod twin;
 
 use std::collections::BTreeMap;
 use std::error::Error as _;
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 
 use axum::body::Bytes;
@@ -305,13 +306,15 @@ impl World {
 fn service(url: &str, job: &str) -> Service {
     let payload = URL_SAFE_NO_PAD.encode(json!({"scp": format!("Actions.Results:run:{job}")}).to_string());
     Service {
-        results_url: format!("{url}/some/path?x"),
-        token: Secret::new(format!("eyJh.{payload}.TOKENSIGNATURE")),
+        runtime: Runtime {
+            results_url: format!("{url}/some/path?x"),
+            token: Secret::new(format!("eyJh.{payload}.TOKENSIGNATURE")),
+        },
         server_url: "https://github.com".to_owned(),
         cache: CacheMode::Unsaid,
         retention_days: Some(30),
-        budget: Duration::from_secs(60),
-        first_wait: Duration::from_millis(1),
+        budget: Duration::from_mins(1),
+        pace: Pace(Duration::from_millis(1)),
     }
 }
 
@@ -344,7 +347,7 @@ fn shown(error: &ResultsError) -> String {
     let mut text = format!("{error} {error:?}");
     let mut source = error.source();
     while let Some(cause) = source {
-        text.push_str(&format!(" {cause} {cause:?}"));
+        write!(text, " {cause} {cause:?}").unwrap();
         source = cause.source();
     }
     text
@@ -447,7 +450,8 @@ async fn what_does_not_come_back_ends_after_five_tries() {
 async fn refusals_are_told_apart() {
     let of = async |status, body| {
         let (world, url) = server().await;
-        world.lock().unwrap().faults = vec![("CreateArtifact", Fault::Status(status, body))];
+        // As often as it is tried.
+        world.lock().unwrap().faults = vec![("CreateArtifact", Fault::Status(status, body)); 5];
         results(&url, "job").upload(&report(b"x")).await.unwrap_err()
     };
     let quota = r#"{"code":"resource_exhausted","msg":"insufficient usage to create artifact"}"#;
@@ -506,6 +510,17 @@ async fn nothing_waits_longer_than_the_budget() {
     assert!(matches!(error, ResultsError::OutOfTime { .. }), "{error}");
 }
 
+fn with(results_url: Option<&str>, token: Option<&str>) -> Service {
+    let mut service = service("http://x", "job");
+    if let Some(url) = results_url {
+        url.clone_into(&mut service.runtime.results_url);
+    }
+    if let Some(token) = token {
+        service.runtime.token = Secret::new(token);
+    }
+    service
+}
+
 #[test]
 fn where_there_is_no_such_service_it_says_so() {
     let without = [
@@ -513,18 +528,11 @@ fn where_there_is_no_such_service_it_says_so() {
             server_url: "https://github.example.com".to_owned(),
             ..service("http://x", "job")
         },
-        Service {
-            results_url: String::new(),
-            ..service("http://x", "job")
-        },
-        Service {
-            results_url: "x".to_owned(),
-            ..service("http://x", "job")
-        },
-        Service {
-            token: Secret::new("ghs_x"),
-            ..service("http://x", "job")
-        },
+        with(Some(""), None),
+        with(Some("x"), None),
+        with(Some("file:///x"), None),
+        with(None, Some("ghs_x")),
+        with(None, Some("")),
     ];
     for service in without {
         assert!(
@@ -668,7 +676,7 @@ async fn the_mode_of_the_runner_is_kept_without_asking() {
 async fn a_download_ends_at_its_limit() {
     let (world, url) = server().await;
     world.lock().unwrap().blobs.insert(1, (vec![0; 5000], String::new()));
-    let wire = Wire::new(Duration::from_secs(60), Duration::from_millis(1)).unwrap();
+    let wire = Wire::new(Duration::from_mins(1), Pace(Duration::from_millis(1))).unwrap();
     let address = Url::parse(&format!("{url}/blob/1?sig={SIGNATURE}")).unwrap();
     let error = blob::get(&wire, "download", &address, 4999).await.unwrap_err();
     assert!(matches!(error, ResultsError::TooLarge { limit_bytes: 4999, .. }));

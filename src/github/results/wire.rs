@@ -10,7 +10,7 @@ use reqwest::{Client, Method, StatusCode, Url, redirect};
 use crate::base::Secret;
 use crate::sys::Stopwatch;
 
-use super::ResultsError;
+use super::{Pace, ResultsError};
 
 /// How often a request is made at most.
 const TRIES: u32 = 5;
@@ -18,7 +18,7 @@ const TRIES: u32 = 5;
 pub(super) const ANSWER_LIMIT: u64 = 1 << 20;
 const CONNECT: Duration = Duration::from_secs(15);
 /// A transfer that does not move for so long is over.
-const STALLED: Duration = Duration::from_secs(300);
+const STALLED: Duration = Duration::from_mins(5);
 
 /// One request, in a form that can be sent again.
 pub(super) struct Request<'a> {
@@ -59,11 +59,11 @@ pub(super) struct Wire {
     client: Client,
     /// Time that is left for all calls together; what happens between them is not theirs.
     left: Mutex<Duration>,
-    first_wait: Duration,
+    pace: Pace,
 }
 
 impl Wire {
-    pub fn new(budget: Duration, first_wait: Duration) -> Result<Self, ResultsError> {
+    pub fn new(budget: Duration, pace: Pace) -> Result<Self, ResultsError> {
         // Fails when a provider is there already, which is as good.
         rustls::crypto::ring::default_provider().install_default().ok();
         let client = Client::builder()
@@ -77,7 +77,7 @@ impl Wire {
         Ok(Self {
             client,
             left: Mutex::new(budget),
-            first_wait,
+            pace,
         })
     }
 
@@ -107,7 +107,11 @@ impl Wire {
                 Ok(mut answer) => {
                     answer.is_doubtful = is_doubtful;
                     let is_limit = answer.status == StatusCode::TOO_MANY_REQUESTS && request.waits_for_limits;
-                    let is_down = matches!(answer.status.as_u16(), 500 | 502 | 503 | 504);
+                    // An answer of the service that breaks off is as good as none; it may have been a good one.
+                    let is_broken = request.token.is_some()
+                        && answer.status.is_success()
+                        && serde_json::from_slice::<serde_json::Value>(&answer.body).is_err();
+                    let is_down = is_broken || matches!(answer.status.as_u16(), 500 | 502 | 503 | 504);
                     // A wait that there is no time for is told as what it is.
                     let is_too_long = answer.retry_after().is_some_and(|wait| wait >= self.left());
                     if !(is_down || is_limit) || attempt == TRIES || is_too_long {
@@ -136,7 +140,7 @@ impl Wire {
 
     /// 1.5 times longer each time, and up to half of that on top, so that parallel jobs do not come back together.
     fn wait(&self, attempt: u32) -> Duration {
-        let wait = self.first_wait.mul_f64(1.5_f64.powi(attempt.cast_signed() - 1));
+        let wait = self.pace.0.mul_f64(1.5_f64.powi(attempt.cast_signed() - 1));
         let noise = std::hash::RandomState::new().build_hasher().finish() % 1000;
         wait + wait.mul_f64(noise as f64 / 2000.0)
     }

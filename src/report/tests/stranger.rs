@@ -389,7 +389,8 @@ fn find(tree: &Value, name: &str) -> usize {
 
 #[test]
 fn facts_that_contradict_themselves_are_refused() {
-    let lies: &[(&str, fn(&mut Value))] = &[
+    type Lie = (&'static str, fn(&mut Value));
+    let lies: &[Lie] = &[
         ("a failed gate and passed", |tree| {
             let at = find(tree, "budget");
             tree["gates"][at]["status"] = "fail".into();

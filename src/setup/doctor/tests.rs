@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::setup::workflows::{COMMAND, FORK, MAIN, Plan};
+use crate::setup::workflows::{COMMAND, FORK, MAIN, PROMOTE, Plan};
 use crate::setup::{Written, workflows};
 
 fn plan(approval: Approval) -> Plan {
@@ -157,6 +157,12 @@ struct Row(&'static str, &'static str, &'static str, &'static str);
 
 const ROWS: &[Row] = &[
     Row(MAIN, "  pull_request:\n", "", "trigger"),
+    Row(
+        MAIN,
+        "  pull_request:\n",
+        "  pull_request: {types: [opened]}\n",
+        "types",
+    ),
     Row(MAIN, "branches: [main]", "branches: [develop]", "default-branch"),
     Row(MAIN, "branches: [main]", "tags: ['v*']", "default-branch"),
     Row(MAIN, "branches: [main]", "branches-ignore: [main]", "default-branch"),
@@ -233,6 +239,12 @@ fn one_thing_missing_is_one_finding() {
 }
 
 const ADVICE: &[Row] = &[
+    Row(
+        MAIN,
+        "  pull_request:\n",
+        "  pull_request: {paths: [data/**]}\n",
+        "paths",
+    ),
     Row(MAIN, "  merge_group:\n", "", "trigger"),
     Row(
         MAIN,

@@ -102,5 +102,5 @@ impl Known {
 
 /// The entries of the ledger, oldest first; what else lies there is found when they are read.
 fn entries(files: &Listing) -> impl Iterator<Item = (&String, &Entry)> {
-    below(files, LEDGER).filter(|(path, entry)| entry.kind == Kind::File && path.ends_with(".json"))
+    below(files, LEDGER).filter(|(path, entry)| entry.kind == Kind::File && path.strip_suffix(".json").is_some())
 }

@@ -13,6 +13,7 @@ mod known;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
+use std::string::FromUtf8Error;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use super::RegistryError;
 use super::embedded::{Addition, Embedded, Found, Storage, damaged};
 use crate::github::git::{Content, Entry, Git, Kind, Listing, ObjectId, Push};
 use crate::github::{Client, GithubError, Repository};
+use crate::sys::Stopwatch;
 use known::{Known, Moment, Seen, Tip};
 
 /// The branch that is used unless another one is named.
@@ -36,9 +38,8 @@ const MANY: usize = 4;
 const MAX_TEXT_BYTES: u64 = 512 << 10;
 /// How often a move is tried that is refused without a reason, or of which nothing is known.
 const MAX_TRIES: u32 = 6;
-/// The first wait after a lost race; it doubles up to [`MAX_WAIT_FACTOR`] times this.
-const WAIT: Duration = Duration::from_millis(100);
-const MAX_WAIT_FACTOR: u32 = 256;
+/// The longest wait after a lost race.
+const MAX_WAIT: Duration = Duration::from_secs(30);
 
 /// The registry on a branch of a repository.
 pub type Branch = Embedded<BranchFiles>;
@@ -46,19 +47,15 @@ pub type Branch = Embedded<BranchFiles>;
 impl Branch {
     /// The branch is made when something is first written.
     pub fn new(client: Client, repository: Repository, branch: String) -> Self {
-        Self::with_wait(client, repository, branch, WAIT)
-    }
-
-    fn with_wait(client: Client, repository: Repository, branch: String, wait: Duration) -> Self {
         Self::on(BranchFiles {
             place: Arc::new(Place {
                 git: Git::new(client, repository),
                 branch,
-                wait,
                 known: Mutex::new(Known::default()),
             }),
             moment: Moment::default(),
             staged: BTreeMap::new(),
+            since: Stopwatch::start(),
             n_losses: 0,
         })
     }
@@ -71,6 +68,8 @@ pub struct BranchFiles {
     moment: Moment,
     /// Files that the next commit may hold.
     staged: BTreeMap<String, (ObjectId, Content)>,
+    /// Since the branch was looked at.
+    since: Stopwatch,
     n_losses: u32,
 }
 
@@ -78,7 +77,6 @@ pub struct BranchFiles {
 struct Place {
     git: Git,
     branch: String,
-    wait: Duration,
     known: Mutex<Known>,
 }
 
@@ -93,16 +91,6 @@ impl Place {
 
     fn write(&self) -> String {
         format!("write to the branch `{}`", self.branch)
-    }
-
-    /// Waits a random part of a time that doubles, so that those who lost do not meet again.
-    async fn pause(&self, n_before: u32) {
-        let factor = 1_u32
-            .checked_shl(n_before)
-            .unwrap_or(MAX_WAIT_FACTOR)
-            .min(MAX_WAIT_FACTOR);
-        let share = u32::try_from(RandomState::new().hash_one(0) % 1024).unwrap_or(0);
-        tokio::time::sleep(self.wait * factor * share / 1024).await;
     }
 
     /// Where the branch is now.
@@ -159,6 +147,7 @@ impl Storage for BranchFiles {
     const MAX_ATTEMPTS: usize = 500;
 
     async fn refresh(&mut self) -> Result<(), RegistryError> {
+        self.since = Stopwatch::start();
         let moment = self
             .place
             .look()
@@ -233,7 +222,7 @@ impl Storage for BranchFiles {
             _ if is_there => Content::Blob(id),
             Ok(text) if is_inline(&text) => Content::Text(text),
             other => {
-                let content = other.map_or_else(|error| error.into_bytes(), String::into_bytes);
+                let content = other.map_or_else(FromUtf8Error::into_bytes, String::into_bytes);
                 let made = self.place.git.create_blob(&content).await;
                 made.map_err(|error| match error {
                     GithubError::Invalid { message, .. } => RegistryError::Refused {
@@ -284,6 +273,7 @@ impl Storage for BranchFiles {
                 return Err(fail(error.clone()));
             }
             tracing::debug!(?pushed, "the branch was not moved, or so it seems");
+            self.pause().await;
             // What is known of the push is the better reason, should the branch be out of reach now.
             let looked = self.refresh().await;
             match (&pushed, looked) {
@@ -292,12 +282,7 @@ impl Storage for BranchFiles {
                 (_, Err(error)) => return Err(error),
             }
             if let Some(found) = self.moment.files.get(&addition.path) {
-                let is_ours = found.kind == Kind::File && found.id == id;
-                if !is_ours {
-                    place.pause(self.n_losses).await;
-                    self.n_losses += 1;
-                }
-                return Ok(is_ours);
+                return Ok(found.kind == Kind::File && found.id == id);
             }
             if self.moment.tip != base {
                 return Ok(false);
@@ -311,7 +296,7 @@ impl Storage for BranchFiles {
                     });
                 }
                 Err(error) if is_last => return Err(fail(error)),
-                Ok(_) | Err(_) => place.pause(n_before).await,
+                Ok(_) | Err(_) => {}
             }
         }
         Ok(false)
@@ -319,6 +304,16 @@ impl Storage for BranchFiles {
 }
 
 impl BranchFiles {
+    /// Waits a random part of the time that an attempt takes, doubled with each loss, so that those who lost do not meet
+    /// again: the more there are, the longer their attempts take.
+    async fn pause(&mut self) {
+        let attempt = Duration::from_millis(self.since.elapsed_ms().max(1));
+        let factor = 1_u32.checked_shl(self.n_losses).unwrap_or(u32::MAX);
+        let share = u32::try_from(RandomState::new().hash_one(0) % 1024).unwrap_or(0);
+        self.n_losses += 1;
+        tokio::time::sleep(attempt.saturating_mul(factor).min(MAX_WAIT) * share / 1024).await;
+    }
+
     /// The files that the next commit needs and the tree does not have: the marks of a registry, and the objects.
     fn missing(&self, objects: &[String]) -> Result<BTreeMap<String, (ObjectId, Content)>, RegistryError> {
         let mut missing = BTreeMap::new();

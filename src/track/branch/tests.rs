@@ -64,7 +64,7 @@ fn client(twin: &Twin, token: &str, request_timeout: Duration) -> Client {
 
 fn open(client: &Client, branch: &str) -> Branch {
     let repository = REPOSITORY.parse().unwrap();
-    Branch::with_wait(client.clone(), repository, branch.to_owned(), Duration::from_millis(2))
+    Branch::new(client.clone(), repository, branch.to_owned())
 }
 
 fn judgement(text: &str) -> Judgement {
@@ -87,6 +87,12 @@ async fn life(registry: &dyn ModelRegistry) -> Result<(), RegistryError> {
     registry
         .move_alias(&model(), step(at.map(|at| at.0), Some(2)), "ada", Timestamp(0))
         .await
+}
+
+/// The error with its causes, as people are shown it.
+fn chain(error: &RegistryError) -> String {
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    causes.fold(error.to_string(), |said, cause| format!("{said}: {cause}"))
 }
 
 /// All that can be read, as one value.
@@ -121,17 +127,37 @@ async fn a_branch_of_its_own_with_one_commit_for_each_entry() {
         .iter()
         .map(|sha| objects.commit(sha).unwrap().message.as_str())
         .collect();
-    insta::assert_snapshot!(messages.join("\n"), @"");
+    insta::assert_snapshot!(messages.join("\n"), @r"
+    mlops: move production of diabetes to v2
+    mlops: judge v1 of diabetes
+    mlops: publish v2 of diabetes
+    mlops: publish v1 of diabetes
+    ");
     let paths: Vec<String> = state.files(REPOSITORY, BRANCH).into_keys().collect();
     insta::with_settings!({filters => vec![("objects/[0-9a-f]{2}/[0-9a-f]{62}", "objects/[..]")]}, {
-        insta::assert_snapshot!(paths.join("\n"), @"");
+        insta::assert_snapshot!(paths.join("\n"), @r"
+        README.md
+        ledger/00000001.json
+        ledger/00000002.json
+        ledger/00000003.json
+        ledger/00000004.json
+        objects/[..]
+        objects/[..]
+        objects/[..]
+        objects/[..]
+        objects/[..]
+        objects/[..]
+        registry.json
+        ");
     });
 }
+
+type Make = fn() -> Wrong;
 
 /// Every call of a life fails once in every way; if that stopped it, it is lived again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_fault_at_any_call_loses_or_doubles_anything() {
-    let kinds: [(&str, fn() -> Wrong); 9] = [
+    let kinds: [(&str, Make); 9] = [
         ("409", || Wrong::status(409)),
         ("422", || Wrong::status(422)),
         ("500", || Wrong::status(500)),
@@ -157,7 +183,7 @@ async fn no_fault_at_any_call_loses_or_doubles_anything() {
 }
 
 /// How many lives were stopped by one fault of this kind.
-async fn lives_with(name: &'static str, kind: fn() -> Wrong) -> (&'static str, usize) {
+async fn lives_with(name: &'static str, kind: Make) -> (&'static str, usize) {
     let world = world();
     life(&world.open("plain")).await.unwrap();
     let n_calls = world.twin.calls().len();
@@ -188,7 +214,7 @@ async fn lives_with(name: &'static str, kind: fn() -> Wrong) -> (&'static str, u
 async fn a_push_that_is_not_answered_is_looked_up() {
     let world = world();
     let token = world.twin.state().actions_token(REPOSITORY, &[("contents", "write")]);
-    let impatient = client(&world.twin, &token, Duration::from_millis(500));
+    let impatient = client(&world.twin, &token, Duration::from_millis(200));
     for kind in [Wrong::DropAfter, Wrong::Never, Wrong::DropBefore] {
         let branch = format!("{kind:?}");
         let registry = open(&impatient, &branch);
@@ -330,6 +356,13 @@ async fn without_the_bulk_query_and_with_cut_trees_it_reads_the_same() {
     let world = world();
     life(&world.open(BRANCH)).await.unwrap();
     let expected = all_of(&world.open(BRANCH)).await.unwrap();
+    let null = serde_json::json!({"data": {"repository": null}});
+    world.twin.fault(Fault::once(
+        "POST",
+        "graphql",
+        Wrong::StatusAfter { code: 200, body: null },
+    ));
+    assert_eq!(all_of(&world.open(BRANCH)).await.unwrap(), expected);
     world.twin.fault(Fault::always("POST", "graphql", Wrong::status(403)));
     assert_eq!(all_of(&world.open(BRANCH)).await.unwrap(), expected);
     world.twin.state().truncates_trees = true;
@@ -350,10 +383,10 @@ async fn who_may_only_read_reads_and_is_told_what_is_missing() {
     assert!(reader.publish(&model(), version("one")).await.unwrap().existed);
     assert_eq!(world.twin.writes().len(), n_writes, "nothing new is nothing written");
     let error = reader.publish(&model(), version("three")).await.unwrap_err();
-    insta::assert_snapshot!(error, @"");
+    insta::assert_snapshot!(error, @"not allowed to write to the branch `mlops-registry`: add `contents: write` to the job's permissions");
     let nobody = open(&client(&world.twin, "ghs_unknown", Duration::from_secs(20)), BRANCH);
     let error = nobody.versions(&model()).await.unwrap_err();
-    insta::assert_snapshot!(error, @"");
+    insta::assert_snapshot!(error, @"not allowed to read the branch `mlops-registry`: the token is wrong, revoked or expired");
 }
 
 #[tokio::test]
@@ -362,7 +395,7 @@ async fn an_empty_repository_wants_a_first_commit() {
     twin.state().repository(REPOSITORY);
     let world = World::of(twin);
     let error = world.open(BRANCH).publish(&model(), version("one")).await.unwrap_err();
-    insta::assert_snapshot!(error, @"");
+    insta::assert_snapshot!(chain(&error), @"the registry is out of reach: could not read the branch `mlops-registry`: the repository is empty: push a first commit");
 }
 
 #[tokio::test]
@@ -394,7 +427,22 @@ async fn a_branch_that_others_changed_is_damaged() {
             seen.push(format!("{name}, {who}: {said}"));
         }
     }
-    insta::assert_snapshot!(seen.join("\n"), @"");
+    insta::assert_snapshot!(seen.join("\n"), @r"
+    edited entry, anew: the registry's `ledger/00000002.json` is damaged: it is cut off or was edited
+    edited entry, again: the registry's `ledger/00000002.json` is damaged: the branch was written anew while this program read it
+    missing entry, anew: the registry's `ledger/00000002.json` is damaged: it is missing, though later entries are there
+    missing entry, again: the registry's `ledger/00000002.json` is damaged: the branch was written anew while this program read it
+    foreign file, anew: the registry's `ledger/notes.txt` is damaged: it is not an entry of the ledger
+    foreign file, again: the registry's `ledger/notes.txt` is damaged: it is not an entry of the ledger
+    directory as entry, anew: the registry's `ledger/00000005.json` is damaged: it is not an ordinary file
+    directory as entry, again: the registry's `ledger/00000005.json` is damaged: it is not an ordinary file
+    no format, anew: the registry's `registry.json` is damaged: it is missing, though there is a ledger
+    no format, again: the registry's `registry.json` is damaged: it is missing, though there is a ledger
+    newer format, anew: the registry has format 2, and this program knows 1: use a newer one
+    newer format, again: the registry has format 2, and this program knows 1: use a newer one
+    notes beside it, anew: reads
+    notes beside it, again: reads
+    ");
 }
 
 #[tokio::test]
@@ -434,7 +482,7 @@ async fn a_rule_against_the_push_is_said_and_not_fought() {
         },
     ));
     let error = registry.publish(&model(), version("two")).await.unwrap_err();
-    insta::assert_snapshot!(error, @"");
+    insta::assert_snapshot!(error, @"not allowed to write to the branch `mlops-registry`: it was refused: Repository rule violations found  Changes must be made through a pull request. (422)");
     let is_push = |call: &&crate::twin::Call| call.method == "PATCH";
     assert_eq!(world.twin.calls().iter().filter(is_push).count(), 1);
 }
@@ -445,6 +493,66 @@ async fn a_file_that_is_too_large_is_refused_before_anything_is_sent() {
     let mut new = version("one");
     new.files.insert("model.onnx".to_owned(), vec![0; (50 << 20) + 1]);
     let error = world.open(BRANCH).publish(&model(), new).await.unwrap_err();
-    insta::assert_snapshot!(error, @"");
+    insta::assert_snapshot!(error, @"`model.onnx` can not be kept in the registry: it is larger than 52428800 bytes");
     assert_eq!(world.twin.calls().len(), 0);
+}
+
+#[tokio::test]
+async fn large_files_come_back_and_are_sent_once() {
+    let world = world();
+    let registry = world.open(BRANCH);
+    let large: Vec<u8> = (0..3_000_000_u32).map(|i| i.to_le_bytes()[1]).collect();
+    let text = "row,1,2,3\n".repeat(70_000);
+    for about in ["one", "two"] {
+        let mut new = version(about);
+        new.files.insert("model.onnx".to_owned(), large.clone());
+        new.files
+            .insert("predictions.csv".to_owned(), text.clone().into_bytes());
+        registry.publish(&model(), new).await.unwrap();
+    }
+    let calls = world.twin.calls();
+    let n_sent = calls
+        .iter()
+        .filter(|call| call.method == "POST" && call.path.ends_with("/blobs"));
+    assert_eq!(n_sent.count(), 3, "the two large files and the empty one, each once");
+    let other = world.open(BRANCH);
+    for version in other.versions(&model()).await.unwrap() {
+        assert_eq!(other.read(&version, "model.onnx").await.unwrap(), large);
+        assert_eq!(other.read(&version, "predictions.csv").await.unwrap(), text.as_bytes());
+    }
+    world.assert_sound();
+}
+
+#[tokio::test]
+async fn what_is_not_what_its_name_says_is_not_believed() {
+    let world = world();
+    let made = world.open(BRANCH).publish(&model(), version("one")).await.unwrap();
+    let body = serde_json::json!({"content": "dHdv", "encoding": "base64"});
+    world.twin.fault(Fault::always(
+        "GET",
+        "/git/blobs/",
+        Wrong::StatusAfter { code: 200, body },
+    ));
+    let error = world.open(BRANCH).read(&made.version, "model.json").await.unwrap_err();
+    assert!(matches!(error, RegistryError::Unavailable { .. }), "{error}");
+    assert!(
+        chain(&error).contains("its content is not what its name says"),
+        "{}",
+        chain(&error)
+    );
+}
+
+#[tokio::test]
+async fn a_branch_that_was_removed_is_made_anew_by_the_next_program() {
+    let world = world();
+    life(&world.open(BRANCH)).await.unwrap();
+    world
+        .twin
+        .state()
+        .repository(REPOSITORY)
+        .refs
+        .remove("refs/heads/mlops-registry");
+    assert_eq!(world.open(BRANCH).versions(&model()).await.unwrap(), []);
+    life(&world.open(BRANCH)).await.unwrap();
+    assert_eq!(world.open(BRANCH).ledger(&model()).await.unwrap().len(), 4);
 }

@@ -33,14 +33,32 @@ impl Blob {
     }
 }
 
-fn signature(blob: &str, permission: &str) -> String {
-    STANDARD.encode(Sha256::digest(format!("the key of the twin\n{blob}\n{permission}")))
+fn signature(blob: &str, permission: &str, disposition: &str) -> String {
+    STANDARD.encode(Sha256::digest(format!(
+        "the key of the twin\n{blob}\n{permission}\n{disposition}"
+    )))
 }
 
-/// An address that allows one thing with one blob: `r` to read, `cw` to write.
-pub fn sign(url: &str, blob: &str, permission: &str) -> String {
-    let signature = encode(&signature(blob, permission));
-    format!("{url}{CONTAINER}{blob}?sv=2025-11-05&sr=b&sp={permission}&se=2099-01-01T00%3A00%3A00Z&sig={signature}")
+/// An address that allows to write a blob.
+pub fn sign_upload(url: &str, blob: &str) -> String {
+    sign(url, blob, "cw", "")
+}
+
+/// An address that allows to read a blob, which comes with the name of a file.
+pub fn sign_download(url: &str, blob: &str, file: &str) -> String {
+    sign(url, blob, "r", &format!("attachment; filename=\"{file}\""))
+}
+
+fn sign(url: &str, blob: &str, permission: &str, disposition: &str) -> String {
+    let signature = encode(&signature(blob, permission, disposition));
+    let rscd = if disposition.is_empty() {
+        String::new()
+    } else {
+        format!("&rscd={}", encode(disposition))
+    };
+    format!(
+        "{url}{CONTAINER}{blob}?sv=2025-11-05&sr=b&sp={permission}&se=2099-01-01T00%3A00%3A00Z{rscd}&sig={signature}"
+    )
 }
 
 fn refuse(status: u16, code: &str) -> Reply {
@@ -89,7 +107,7 @@ pub fn answer(state: &mut State, request: &Request) -> Reply {
     let query = |name: &str| request.query.get(name).cloned().unwrap_or_default();
     let permission = query("sp");
     let wanted = if request.method == "PUT" { 'w' } else { 'r' };
-    if query("sig") != signature(&name, &permission) {
+    if query("sig") != signature(&name, &permission, &query("rscd")) {
         return refuse(403, "AuthenticationFailed");
     }
     if !permission.contains(wanted) {
@@ -178,5 +196,8 @@ fn get(blob: Option<&Blob>, request: &Request) -> Reply {
     reply
         .headers
         .insert("content-type".to_owned(), blob.content_type.clone());
+    if let Some(text) = request.query.get("rscd") {
+        reply.headers.insert("content-disposition".to_owned(), text.clone());
+    }
     reply
 }

@@ -186,16 +186,14 @@ impl Objects {
         std::iter::successors(Some(tip.to_owned()), parent).collect()
     }
 
-    /// The youngest commit that is before both.
+    /// A youngest commit that is before both: what is before both has all its parents before both, so that it is no
+    /// youngest when it is a parent.
     pub fn merge_base(&self, one: &str, other: &str) -> Option<String> {
         let (ours, theirs) = (self.ancestors(one), self.ancestors(other));
         let common: BTreeSet<&String> = ours.intersection(&theirs).collect();
-        let is_best = |sha: &&String| {
-            !common
-                .iter()
-                .any(|other| other != sha && self.ancestors(other).contains(*sha))
-        };
-        common.iter().copied().find(is_best).cloned()
+        let commits = common.iter().filter_map(|sha| self.commit(sha));
+        let parents: BTreeSet<&String> = commits.flat_map(|commit| &commit.parents).collect();
+        common.difference(&parents).next().map(|sha| (*sha).clone())
     }
 }
 

@@ -177,7 +177,10 @@ fn get_tree(state: &mut State, request: &Request) -> Answer {
     let sha = tree_of(repository, request.parameter("tree_sha")).ok_or_else(not_found)?;
     // Any value counts, even `0`.
     let mut shown = show_tree(&url, repository, &sha, "", request.query.contains_key("recursive"));
-    if truncates && let Some(entries) = shown["tree"].as_array_mut() {
+    if truncates
+        && request.query.contains_key("recursive")
+        && let Some(entries) = shown["tree"].as_array_mut()
+    {
         entries.truncate(entries.len() / 2);
         shown["truncated"] = json!(true);
     }

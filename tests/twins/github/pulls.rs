@@ -75,6 +75,7 @@ impl State {
     pub fn fork(&mut self, repository: &str, fork: &str) {
         let source = self.repository(repository).clone();
         let target = self.repository(fork);
+        target.is_fork = true;
         target.objects.absorb(&source.objects);
         target.refs = source
             .refs
@@ -118,12 +119,16 @@ impl State {
                 let source = pull
                     .head_repository
                     .as_ref()
-                    .and_then(|head| self.repositories.get(head))
-                    .cloned();
+                    .and_then(|head| self.repositories.get(head));
+                let tip = source.and_then(|source| source.tip(&pull.head_ref));
+                // The objects of a fork are reachable through the repository that it is of.
+                let objects = source
+                    .filter(|source| source.name != name)
+                    .map(|source| source.objects.clone());
                 let target = self.repository(&name);
-                if let Some(source) = source {
-                    target.objects.absorb(&source.objects);
-                    pull.head_sha = source.tip(&pull.head_ref).unwrap_or(pull.head_sha);
+                pull.head_sha = tip.unwrap_or(pull.head_sha);
+                if let Some(objects) = objects {
+                    target.objects.absorb(&objects);
                 }
                 pull.base_sha = target.tip(&pull.base_ref).unwrap_or(pull.base_sha);
                 pull.merge_commit_sha = trial_merge(target, &pull);

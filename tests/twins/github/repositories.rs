@@ -20,6 +20,7 @@ pub struct Repository {
     /// `owner/name`.
     pub name: String,
     pub is_private: bool,
+    pub is_fork: bool,
     pub default_branch: String,
     pub objects: Objects,
     /// `refs/heads/main` → the name of a commit.
@@ -60,6 +61,7 @@ impl Repository {
             id,
             name: name.to_owned(),
             is_private: false,
+            is_fork: false,
             default_branch: "main".to_owned(),
             objects: Objects::default(),
             refs: BTreeMap::new(),
@@ -128,7 +130,7 @@ impl Repository {
             "url": api,
             "clone_url": format!("https://github.com/{}.git", self.name),
             "default_branch": self.default_branch,
-            "fork": false,
+            "fork": self.is_fork,
             "has_issues": true,
         })
     }

@@ -57,6 +57,14 @@ pub struct Cache {
     pub is_final: bool,
 }
 
+impl Artifact {
+    /// What it is called when it is downloaded.
+    pub fn file(&self) -> String {
+        let is_zip = self.mime_type == "application/zip";
+        format!("{}{}", self.name, if is_zip { ".zip" } else { "" })
+    }
+}
+
 /// A twirp error: code, HTTP status, message.
 type Refusal = (&'static str, u16, String);
 
@@ -213,8 +221,9 @@ fn twirp(state: &mut State, request: &Request) -> Result<Value, Refusal> {
         "FinalizeArtifact" => finalize(state, request, &token),
         "ListArtifacts" => Ok(list(state, request, &token)),
         "GetSignedArtifactURL" => {
-            let blob = find(state, request, &token)?.blob.clone();
-            Ok(json!({ "signed_url": blobs::sign(&state.url, &blob, "r") }))
+            let found = find(state, request, &token)?;
+            let (blob, file) = (found.blob.clone(), found.file());
+            Ok(json!({ "signed_url": blobs::sign_download(&state.url, &blob, &file) }))
         }
         _ => {
             let id = find(state, request, &token)?.id;
@@ -272,7 +281,8 @@ fn create(state: &mut State, request: &Request, token: &RuntimeToken) -> Result<
         let message = format!("an artifact with this name already exists on the workflow run: {name}");
         return Err(("already_exists", 409, message));
     }
-    let blob = format!("{}/{}/artifact-{id}.zip", token.run_backend, token.job_backend);
+    let ending = if mime_type == "application/zip" { ".zip" } else { "" };
+    let blob = format!("{}/{}/artifact-{id}{ending}", token.run_backend, token.job_backend);
     let artifact = Artifact {
         id,
         run: token.run,
@@ -290,7 +300,7 @@ fn create(state: &mut State, request: &Request, token: &RuntimeToken) -> Result<
         expires_at: request.text("expires_at").map(str::to_owned),
     };
     repository.artifacts.insert(id, artifact);
-    Ok(json!({ "ok": true, "signed_upload_url": blobs::sign(&state.url, &blob, "cw") }))
+    Ok(json!({ "ok": true, "signed_upload_url": blobs::sign_upload(&state.url, &blob) }))
 }
 
 fn finalize(state: &mut State, request: &Request, token: &RuntimeToken) -> Result<Value, Refusal> {
@@ -383,7 +393,7 @@ fn cache(state: &mut State, request: &Request, token: &RuntimeToken, method: &st
         "GetCacheEntryDownloadURL" => {
             let found = restore(repository, token, &keys, &version);
             Ok(found.map_or(json!({ "ok": false, "signed_download_url": "", "matched_key": "" }), |one| {
-                json!({ "ok": true, "signed_download_url": blobs::sign(&url, &one.blob, "r"), "matched_key": one.key })
+                json!({ "ok": true, "signed_download_url": blobs::sign_download(&url, &one.blob, "cache"), "matched_key": one.key })
             }))
         }
         "CreateCacheEntry" => {
@@ -401,7 +411,7 @@ fn cache(state: &mut State, request: &Request, token: &RuntimeToken, method: &st
                 blob: blob.clone(),
                 is_final: false,
             });
-            Ok(json!({ "ok": true, "signed_upload_url": blobs::sign(&url, &blob, "cw"), "message": "" }))
+            Ok(json!({ "ok": true, "signed_upload_url": blobs::sign_upload(&url, &blob), "message": "" }))
         }
         _ => {
             let missing = || ("not_found", 404, "no such cache entry".to_owned());

@@ -53,6 +53,13 @@ try {
   assert.ok((await readFile("other/model.bin")).equals(large));
   console.log("toolkit: an artifact of another run");
 
+  await writeFile("report.html", "<h1>passed</h1>");
+  const page = await client.uploadArtifact("", ["report.html"], directory, { skipArchive: true });
+  await mkdir("page");
+  await client.downloadArtifact(page.id, { path: "page", findBy });
+  assert.equal(await readFile("page/report.html", "utf8"), "<h1>passed</h1>");
+  console.log("toolkit: a file as it is");
+
   await client.deleteArtifact("mlops-report");
   await assert.rejects(client.getArtifact("mlops-report"), /not found/i);
   console.log("toolkit: a deleted artifact");

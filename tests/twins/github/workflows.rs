@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::repositories::Repository;
-use super::server::{Answer, Request, empty, encode, not_found, ok, refuse};
+use super::server::{Answer, Request, empty, not_found, ok, refuse};
 use super::state::State;
 use super::{blobs, results};
 
@@ -336,17 +336,9 @@ fn archive(state: &mut State, request: &Request) -> Answer {
     if artifact.is_expired {
         return Err(refuse(410, "Artifact has expired"));
     }
-    let url = blobs::sign(&state.url, &artifact_blob(state, request, id), "r");
+    let (blob, file) = (artifact.blob.clone(), artifact.file());
+    let url = blobs::sign_download(&state.url, &blob, &file);
     let mut reply = empty(302);
     reply.headers.insert("location".to_owned(), url);
     Ok(reply)
-}
-
-fn artifact_blob(state: &State, request: &Request, id: u64) -> String {
-    let blob = state
-        .repositories
-        .get(&request.repository())
-        .and_then(|one| one.artifacts.get(&id))
-        .map(|one| one.blob.clone());
-    blob.unwrap_or_else(|| encode("none"))
 }
