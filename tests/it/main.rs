@@ -14,6 +14,9 @@ mod processes;
 mod pull_request;
 mod refusals;
 mod setup;
+mod runner;
+#[path = "../twins/runner/mod.rs"]
+mod runner_twin;
 mod support;
 mod twin;
 #[path = "../twins/github/mod.rs"]
