@@ -13,10 +13,10 @@ mod lifecycle;
 mod processes;
 mod pull_request;
 mod refusals;
-mod setup;
 mod runner;
 #[path = "../twins/runner/mod.rs"]
 mod runner_twin;
+mod setup;
 mod support;
 mod twin;
 #[path = "../twins/github/mod.rs"]

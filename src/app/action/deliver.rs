@@ -1,5 +1,11 @@
 //! The surfaces, one after the other: each fails softly, with one notice that says what to add.
 
+use std::sync::atomic::Ordering;
+
+use super::super::project::Opened;
+use super::desk::{Desk, locked};
+use super::moving::Answer;
+use super::shown::{self, Etiquette, Shown, Standing};
 use crate::base::CommitSha;
 use crate::config::Approval;
 use crate::github::checks::{self, Check, Level};
@@ -9,12 +15,6 @@ use crate::github::runner::{self, Annotation, Delimiter, Written};
 use crate::github::{deployments, issues};
 use crate::pipeline::chain;
 use crate::report::{self, Render as _};
-use crate::sys;
-
-use super::super::project::Opened;
-use super::desk::{Desk, locked};
-use super::moving::Answer;
-use super::shown::{self, Etiquette, Shown, Standing};
 
 /// What a check's summary may hold; the rest is in the HTML report.
 const CHECK_LIMIT: usize = 60_000;
@@ -203,14 +203,15 @@ impl Desk {
             state: &[],
             summary,
         };
-        let done = sys::random()
-            .map_err(|error| format!("outputs and summary are missing: there is no chance: {error}"))
-            .and_then(|random| {
-                runner::write_files(&self.context.files, written, &Delimiter::new(random))
+        let done = Delimiter::random()
+            .map_err(|error| format!("outputs and summary are missing: {error}"))
+            .and_then(|delimiter| {
+                runner::write_files(&self.context.files, written, &delimiter)
                     .map_err(|error| format!("outputs or summary are missing: {}", chain(&error)))
             });
         if let Err(problem) = done {
             self.notice(problem);
+            self.files_are_unknown.store(true, Ordering::Relaxed);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What one job talks to, what it asks of GitHub before it begins, and what it has to say about that.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::base::CommitSha;
@@ -35,6 +36,8 @@ pub struct Desk {
     /// `None` where there is no service for artifacts.
     pub results: Option<Results>,
     notices: Mutex<BTreeSet<String>>,
+    /// What stands in the runner's files is not ours: then the step must not pass.
+    pub files_are_unknown: AtomicBool,
     /// The check that says "in progress" until somebody ends it.
     pub open: Mutex<Option<(Check, Option<CheckId>)>>,
 }
@@ -52,6 +55,7 @@ impl Desk {
             github,
             results,
             notices: Mutex::new(notices),
+            files_are_unknown: AtomicBool::new(false),
             open: Mutex::new(None),
         }
     }

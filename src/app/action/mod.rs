@@ -11,17 +11,18 @@ mod shown;
 mod stranger;
 
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::base::{Diagnostic, Diagnostics, Secret};
 use crate::cli::Invocation;
-use crate::github::results::{CacheMode, FIRST_WAIT, Results, Service};
+use crate::github::results::{CacheMode, PACE, Results, Service};
 use crate::github::runner::{self, Annotation, Level};
 use crate::github::{self, Client, Connection, Context, Inputs};
 use crate::pipeline::chain;
 use crate::{exec, sys};
 
-use super::{CANCELLED, PASSED, UNUSABLE, doctor, failure, print, stop_signal};
+use super::{CANCELLED, PASSED, UNKNOWN, UNUSABLE, doctor, failure, print, stop_signal};
 use desk::Desk;
 use plan::Job;
 
@@ -60,6 +61,9 @@ pub async fn run(invocation: &Invocation) -> u8 {
         },
     };
     exec::stop_all().await;
+    if code == PASSED && desk.files_are_unknown.load(Ordering::Relaxed) {
+        return UNKNOWN;
+    }
     code
 }
 
@@ -108,13 +112,12 @@ fn open(invocation: &Invocation) -> Result<Desk, Diagnostics> {
     }
     let results = runtime.and_then(|runtime| {
         let service = Service {
-            results_url: runtime.results_url,
-            token: runtime.token,
+            runtime,
             server_url: context.urls.server.clone(),
             cache: CacheMode::read(env.get("ACTIONS_CACHE_MODE").map(String::as_str)),
             retention_days: context.retention_days,
             budget: BUDGET,
-            first_wait: FIRST_WAIT,
+            pace: PACE,
         };
         Results::new(&service)
             .map_err(|error| notices.push(format!("artifacts are missing: {}", chain(&error))))
