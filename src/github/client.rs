@@ -463,6 +463,13 @@ impl Client {
             }
             match answer.status {
                 200..=299 => return Ok(Ok(answer)),
+                // What is downloaded lies elsewhere by 302, and is not asked for with a token even on this very server;
+                // what has moved says 301, 307 or 308.
+                302 if call.door == Door::Download => {
+                    return self
+                        .elsewhere(call, answer.location.as_deref().unwrap_or_default())
+                        .await;
+                }
                 300..=399 => {
                     let location = answer.location.as_deref().unwrap_or_default();
                     match self.shared.wire.rest.below(location) {
