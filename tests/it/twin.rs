@@ -290,22 +290,14 @@ fn check_runs_gather_annotations_and_need_a_conclusion() {
     assert_eq!(listed.body["total_count"], 1);
     assert_eq!(twin.violations(), Vec::<String>::new());
     // What the official description forbids is a mistake of the caller, and a test sees it.
-    assert_eq!(
-        send(&twin, &token, "PATCH", &place, &json!({ "output": output(51) })).status,
-        599
-    );
-    assert_eq!(
-        send(&twin, &token, "PATCH", &place, &json!({ "status": "completed" })).status,
-        599
-    );
-    assert_eq!(
-        send(&twin, &token, "PATCH", &place, &json!({ "conclusion": "good" })).status,
-        599
-    );
-    assert_eq!(
-        send(&twin, &token, "PATCH", &place, &json!({ "outcome": "success" })).status,
-        599
-    );
+    for wrong in [
+        json!({ "output": output(51) }),
+        json!({ "status": "completed" }),
+        json!({ "conclusion": "good" }),
+        json!({ "outcome": "success" }),
+    ] {
+        assert_eq!(send(&twin, &token, "PATCH", &place, &wrong).status, 599, "{wrong}");
+    }
     assert_eq!(get(&twin, &token, "/repos/ada/churn/nothing").status, 599);
     assert_eq!(twin.violations().len(), 5, "{:#?}", twin.violations());
 }

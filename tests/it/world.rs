@@ -12,17 +12,17 @@ use crate::twins::{PullSpec, Twin};
 
 pub const REPOSITORY: &str = "ada/diabetes";
 /// What `mlops init` gives the job of a pull request.
-pub const PULL: &[(&str, &str)] = &[("contents", "read"), ("checks", "write"), ("pull_requests", "write")];
+pub const PULL: &[(&str, &str)] = &[("contents", "read"), ("checks", "write"), ("pull-requests", "write")];
 /// And the one of the default branch.
 pub const MAIN: &[(&str, &str)] = &[
     ("contents", "write"),
     ("checks", "write"),
-    ("pull_requests", "write"),
+    ("pull-requests", "write"),
     ("issues", "write"),
     ("deployments", "write"),
     ("actions", "write"),
 ];
-const READ_ONLY: &[(&str, &str)] = &[("contents", "read"), ("pull_requests", "read")];
+const READ_ONLY: &[(&str, &str)] = &[("contents", "read"), ("pull-requests", "read")];
 
 pub struct World {
     pub twin: Twin,

@@ -230,6 +230,7 @@ async fn again(test: &str, role: String) -> (Exit, String) {
         cwd: std::env::temp_dir(),
         env: BTreeMap::from([(ROLE.to_owned(), role)]),
         timeout: Duration::from_mins(2),
+        user: None,
     };
     let mut said = String::new();
     let exit = exec::run(&task, &mut |line| said.extend([line, "\n"])).await.unwrap();
