@@ -335,6 +335,24 @@ impl World {
         out
     }
 
+    /// The sticky comment and those that it took the place of.
+    pub fn thread(&self, number: u64) -> Vec<crate::twins::Comment> {
+        let comments = self.twin.state().comments(REPOSITORY, number);
+        let is_ours = |comment: &crate::twins::Comment| {
+            comment.deleted_by.is_none() && comment.versions[0].body.starts_with("<!-- mlops-action:mlops.yaml")
+        };
+        comments.into_iter().filter(is_ours).collect()
+    }
+
+    /// Who did what to the registry, a line an entry.
+    pub fn ledger_lines(&self) -> Vec<String> {
+        let lines = self.ledger().into_iter().map(|entry| {
+            let (actor, event) = (&entry["actor"], &entry["event"]);
+            format!("{} {}: {event}", entry["sequence"], actor.as_str().unwrap())
+        });
+        lines.collect()
+    }
+
     /// The ledger on the registry's branch, an event a line.
     pub fn ledger(&self) -> Vec<Value> {
         let state = self.twin.state();

@@ -65,7 +65,7 @@ pub fn services(
     if let Some(client) = &desk.github {
         let branch = Branch::new(client.clone(), desk.context.repository.clone(), BRANCH.to_owned());
         services.registry = Box::new(branch) as Box<dyn ModelRegistry>;
-        services.registry_place = format!("branch `{BRANCH}`");
+        services.registry_place = format!("branch {BRANCH}");
     }
     actor.clone_into(&mut services.actor);
     Ok(services)

@@ -9,28 +9,35 @@ use super::super::{print, progress};
 
 /// Listens until the pipeline is done.
 pub async fn listen(mut events: UnboundedReceiver<Event>) {
-    let mut open = None;
+    let mut is_open = false;
     while let Some(event) = events.recv().await {
-        // Nobody to read the log is no reason to stop.
-        print(&lines(&event, &mut open)).ok();
+        let lines = lines(&event, &mut is_open);
+        if !lines.is_empty() {
+            // Nobody to read the log is no reason to stop.
+            print(&lines.join("\n")).ok();
+        }
     }
 }
 
-/// What an event adds to the log; `open` is the group that is not closed yet.
-fn lines(event: &Event, open: &mut Option<&'static str>) -> String {
+/// What an event adds to the log. A group is opened by the first line that a step prints.
+fn lines(event: &Event, is_open: &mut bool) -> Vec<String> {
     let mut lines = Vec::new();
     match event {
-        Event::StepStarted { step } => {
-            lines.extend(open.replace(step).map(|_| runner::end_group()));
-            lines.push(runner::group(step));
+        Event::StepStarted { .. } => {}
+        Event::Output { step, line } => {
+            if !std::mem::replace(is_open, true) {
+                lines.push(runner::group(step));
+            }
+            lines.push(line.clone());
         }
-        Event::Output { line, .. } => lines.push(line.clone()),
         Event::StepFinished { .. } => {
-            lines.extend(open.take().map(|_| runner::end_group()));
+            if std::mem::take(is_open) {
+                lines.push(runner::end_group());
+            }
             lines.extend(progress::line(event, true, false));
         }
     }
-    lines.join("\n")
+    lines
 }
 
 #[cfg(test)]
@@ -39,8 +46,11 @@ mod tests {
     use crate::facts::Outcome;
 
     #[test]
-    fn groups_open_and_close_in_turn() {
-        let mut open = None;
+    fn only_what_prints_has_a_group() {
+        let output = |line: &str| Event::Output {
+            step: "lint",
+            line: line.into(),
+        };
         let finished = |step| Event::StepFinished {
             step,
             outcome: Outcome::Done,
@@ -49,26 +59,21 @@ mod tests {
         };
         let events = [
             Event::StepStarted { step: "lint" },
-            Event::Output {
-                step: "lint",
-                line: "all fine".into(),
-            },
+            output("one"),
+            output("two"),
             finished("lint"),
-            finished("data"),
             Event::StepStarted { step: "train" },
-            Event::StepStarted { step: "evaluate" },
+            finished("train"),
         ];
-        let log: Vec<String> = events.iter().map(|event| lines(event, &mut open)).collect();
-        let log = log.join("\n");
-        insta::assert_snapshot!(log, @r"
+        let mut is_open = false;
+        let log: Vec<String> = events.iter().flat_map(|event| lines(event, &mut is_open)).collect();
+        insta::assert_snapshot!(log.join("\n"), @r"
         ::group::lint
-        all fine
+        one
+        two
         ::endgroup::
           ✓ lint
-          ✓ data
-        ::group::train
-        ::endgroup::
-        ::group::evaluate
+          ✓ train
         ");
     }
 }

@@ -148,9 +148,8 @@ async fn status(opened: &Opened, services: &Services) -> Result<Answer, Failure>
         })
         .collect();
     let moves: Vec<String> = ledger.iter().rev().take(MAX_SHOWN).map(history_line).collect();
-    let place = services.registry_place.replace('`', "");
     Ok(Answer {
-        document: report::registry(model.as_str(), &place, &rows, &moves),
+        document: report::registry(model.as_str(), &services.registry_place, &rows, &moves),
         code: PASSED,
         moved: None,
     })
