@@ -462,6 +462,10 @@ impl Client {
                 return Ok(Err(failure));
             }
             match answer.status {
+                200..=299 if call.door != Door::Download && is_broken_off(&answer.body) => {
+                    let fault = Fault::Dropped("the answer breaks off".to_owned());
+                    return Ok(Err(Failure::lost(fault)));
+                }
                 200..=299 => return Ok(Ok(answer)),
                 // What is downloaded lies elsewhere by 302, and is not asked for with a token even on this very server;
                 // what has moved says 301, 307 or 308.
@@ -576,6 +580,12 @@ fn value(body: &impl Serialize) -> Result<Value, GithubError> {
         what: "the body of a request".to_owned(),
         message: clean(&error.to_string(), 200),
     })
+}
+
+/// The beginning of JSON, whose end a proxy lost.
+fn is_broken_off(body: &[u8]) -> bool {
+    let whole: Result<serde::de::IgnoredAny, _> = serde_json::from_slice(body);
+    !body.is_empty() && whole.is_err_and(|error| error.is_eof())
 }
 
 /// Of a thousand, another one at every call: the keys of the standard hasher are random.
