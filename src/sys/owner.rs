@@ -86,7 +86,6 @@ pub fn private_dir(root: &Path, components: &[&str], owner: Option<Owner>) -> Re
 }
 
 /// Whether two paths lead to the same file or directory, whatever it is called and however it is mounted.
-#[allow(dead_code, reason = "the action mode asks it before it trusts the runner's files")]
 pub fn is_same(one: &Path, other: &Path) -> Result<bool, FileError> {
     let identity = |path: &Path| {
         std::fs::metadata(path)
@@ -94,33 +93,6 @@ pub fn is_same(one: &Path, other: &Path) -> Result<bool, FileError> {
             .map_err(|source| FileError::io("look at", path, source))
     };
     Ok(identity(one)? == identity(other)?)
-}
-
-/// An empty file of the directory's owner in place of whatever others may have put there: a forgery, a link that leads
-/// elsewhere, a pipe that never ends, a directory.
-///
-/// The directory that it is in must be one that nobody could put another in the place of.
-#[allow(dead_code, reason = "the action mode takes the runner's files back with it")]
-pub fn renew(path: &Path) -> Result<File, FileError> {
-    let fail = |errno: Errno| FileError::io("renew", path, errno.into());
-    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
-        return Err(FileError::NotAFile { path: path.to_owned() });
-    };
-    let place = rustix::fs::open(parent, DIRECTORY, Mode::empty()).map_err(fail)?;
-    match rustix::fs::unlinkat(&place, name, AtFlags::empty()) {
-        Ok(()) | Err(Errno::NOENT) => {}
-        Err(Errno::ISDIR) => super::remove_dir(path)?,
-        Err(errno) => return Err(fail(errno)),
-    }
-    let create = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::ROTH;
-    let file = rustix::fs::openat(&place, name, create, mode).map_err(fail)?;
-    if is_root() {
-        let theirs = rustix::fs::fstat(&place).map_err(fail)?;
-        let (uid, gid) = (Uid::from_raw(theirs.st_uid), Gid::from_raw(theirs.st_gid));
-        rustix::fs::fchown(&file, Some(uid), Some(gid)).map_err(fail)?;
-    }
-    Ok(File::from(file))
 }
 
 /// Gives everything at and below `paths` that belongs to root to `owner`; what belongs to anybody else stays.

@@ -1,9 +1,10 @@
 //! The surfaces, one after the other: each fails softly, with one notice that says what to add.
 
+use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use super::super::project::Opened;
-use super::desk::{Desk, locked};
+use super::desk::{Desk, FILE_COMMANDS, locked};
 use super::moving::Answer;
 use super::shown::{self, Etiquette, Shown, Standing};
 use crate::base::CommitSha;
@@ -15,6 +16,7 @@ use crate::github::runner::{self, Annotation, Delimiter, Written};
 use crate::github::{deployments, issues};
 use crate::pipeline::chain;
 use crate::report::{self, Render as _};
+use crate::sys;
 
 /// What a check's summary may hold; the rest is in the HTML report.
 const CHECK_LIMIT: usize = 60_000;
@@ -203,15 +205,31 @@ impl Desk {
             state: &[],
             summary,
         };
-        let done = Delimiter::random()
-            .map_err(|error| format!("outputs and summary are missing: {error}"))
-            .and_then(|delimiter| {
-                runner::write_files(&self.context.files, written, &delimiter)
-                    .map_err(|error| format!("outputs or summary are missing: {}", chain(&error)))
-            });
+        let done = self.runners_folder().and_then(|()| {
+            let delimiter = Delimiter::random().map_err(|error| error.to_string())?;
+            runner::write_files(&self.context.files, written, &delimiter).map_err(|error| chain(&error))
+        });
         if let Err(problem) = done {
-            self.notice(problem);
+            self.notice(format!("outputs or summary are missing: {problem}"));
             self.files_are_unknown.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Desk {
+    /// In a container the folder of the runner's files is reached on two ways, one of which leads through a folder that
+    /// commands may change: one that they put in its place would be read instead of ours.
+    fn runners_folder(&self) -> Result<(), String> {
+        let ours = self.context.files.output.as_deref().and_then(Path::parent);
+        let theirs = self.context.temp.as_ref().map(|temp| temp.join(FILE_COMMANDS));
+        let (Some(ours), Some(theirs)) = (ours, theirs) else {
+            return Ok(());
+        };
+        match sys::is_same(ours, &theirs) {
+            Ok(true) => Ok(()),
+            Ok(false) if self.files_were_elsewhere => Ok(()),
+            Err(_) if self.files_were_elsewhere => Ok(()),
+            Ok(false) | Err(_) => Err("a command put another folder in the place of the runner's".to_owned()),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What one job talks to, what it asks of GitHub before it begins, and what it has to say about that.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -12,8 +13,12 @@ use crate::github::runner::{self, Annotation, Level};
 use crate::github::{Client, Context, Event, GithubError, Inputs, Repository};
 use crate::pipeline::chain;
 use crate::report::Around;
+use crate::sys;
 
 use super::super::print;
+
+/// Where the runner keeps the files through which a step talks to it, below its temporary folder.
+pub const FILE_COMMANDS: &str = "_runner_file_commands";
 
 /// What the event would have said.
 async fn default_branch(client: &Client, repository: &Repository) -> Result<String, GithubError> {
@@ -36,6 +41,8 @@ pub struct Desk {
     /// `None` where there is no service for artifacts.
     pub results: Option<Results>,
     notices: Mutex<BTreeSet<String>>,
+    /// The files of the runner are not where a container sees them twice, from the beginning.
+    pub files_were_elsewhere: bool,
     /// What stands in the runner's files is not ours: then the step must not pass.
     pub files_are_unknown: AtomicBool,
     /// The check that says "in progress" until somebody ends it.
@@ -49,7 +56,13 @@ pub fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Desk {
     pub fn new(context: Context, inputs: Inputs, github: Option<Client>, results: Option<Results>) -> Self {
         let notices = context.notices.iter().cloned().collect();
+        let ours = context.files.output.as_deref().and_then(Path::parent);
+        let theirs = context.temp.as_ref().map(|temp| temp.join(FILE_COMMANDS));
+        let is_seen_twice = ours
+            .zip(theirs.as_deref())
+            .is_some_and(|(ours, theirs)| sys::is_same(ours, theirs).unwrap_or(false));
         Self {
+            files_were_elsewhere: !is_seen_twice,
             context,
             inputs,
             github,

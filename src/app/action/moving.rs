@@ -2,7 +2,7 @@
 
 use tokio::sync::mpsc::unbounded_channel;
 
-use crate::base::Alias;
+use crate::base::{Alias, ModelName};
 use crate::cli::Invocation;
 use crate::exec::neutralise;
 use crate::github::runner::{self, Annotation, Level};
@@ -93,7 +93,7 @@ pub async fn answered(opened: &Opened, services: &Services, to: Move, wanted: &W
                 Move::Plan | Move::Status => "It would move",
             };
             Answer {
-                document: report::statement(model.as_str(), Tone::Good, word, &promote::sentence(model, &step), &[]),
+                document: report::statement(model.as_str(), Tone::Good, word, &told(model, &step, wanted), &[]),
                 code: PASSED,
                 moved: Some(step).filter(|_| to != Move::Plan),
             }
@@ -124,6 +124,19 @@ pub async fn answered(opened: &Opened, services: &Services, to: Move, wanted: &W
             }
         }
     })
+}
+
+/// The move as an answer tells it: who asked knows that they did.
+fn told(model: &ModelName, step: &AliasMove, wanted: &Wanted) -> String {
+    let asked = wanted.asked.as_deref().map(|asked| format!("; {asked}"));
+    let because = asked.and_then(|asked| step.because.strip_suffix(&asked).map(str::to_owned));
+    promote::sentence(
+        model,
+        &AliasMove {
+            because: because.unwrap_or_else(|| step.because.clone()),
+            ..step.clone()
+        },
+    )
 }
 
 async fn status(opened: &Opened, services: &Services) -> Result<Answer, Failure> {

@@ -138,7 +138,7 @@ pub fn of_facts(facts: &Facts, problems: &Diagnostics, result: &str, report: Opt
             report,
             result,
         ),
-        fingerprint: fingerprint(facts),
+        fingerprint: fingerprint(facts, problems, result),
         digest,
         version,
     }
@@ -244,23 +244,13 @@ fn outputs(
     ]
 }
 
-/// Two runs with the same one found the same: their reports differ in moments and durations alone.
-fn fingerprint(facts: &Facts) -> Digest {
-    let mut facts = facts.clone();
-    facts.started = crate::base::Timestamp(0);
-    facts.previous_run = None;
-    for step in &mut facts.steps {
-        step.elapsed_ms = 0;
-    }
-    for run in facts.gates.iter_mut().flat_map(|gate| &mut gate.commands) {
-        run.elapsed_ms = 0;
-        run.tail.clear();
-    }
-    if let Some(training) = &mut facts.training {
-        training.elapsed_ms = 0;
-        training.reused_from = None;
-    }
-    Digest::of(facts.to_json().as_bytes())
+/// Two runs with the same one found the same: their reports differ in moments, durations and addresses alone.
+fn fingerprint(facts: &Facts, problems: &Diagnostics, result: &str) -> Digest {
+    let mut result: Value = serde_json::from_str(result).unwrap_or_default();
+    result["report"] = Value::Null;
+    let problems = problems.to_string();
+    let alerts = facts.alerts.join("\n");
+    Digest::of_parts([result.to_string().as_bytes(), problems.as_bytes(), alerts.as_bytes()].into_iter())
 }
 
 /// What the next run has to know of this one, hidden in the comment.
