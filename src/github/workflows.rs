@@ -22,8 +22,19 @@ struct Run {
     id: u64,
     #[serde(default)]
     html_url: Option<String>,
+    /// `.github/workflows/promote.yml`, which may be followed by `@` and a branch.
+    #[serde(default)]
+    path: String,
     #[serde(default)]
     actor: Option<Author>,
+}
+
+impl Run {
+    fn is_of(&self, file: &str) -> bool {
+        let path = self.path.split('@').next().unwrap_or_default();
+        path.strip_suffix(file)
+            .is_some_and(|directory| directory.ends_with('/'))
+    }
 }
 
 /// Starts `file` at `reference`, and tells the address of its run, where GitHub says it: Enterprise Server may not.
@@ -41,12 +52,13 @@ pub async fn dispatch(
     let us = Us::ask(client).await;
     let branch = reference.strip_prefix("refs/heads/").unwrap_or(reference);
     let list = format!(
-        "{workflow}/runs?event=workflow_dispatch&branch={}&per_page=30",
+        "/repos/{repository}/actions/runs?event=workflow_dispatch&branch={}&per_page=100",
         segment(branch)
     );
     let runs = async || -> Result<Vec<Run>, GithubError> {
-        let mut runs: Vec<Run> = client.pages_below(&list, "workflow_runs", 30).await?;
-        runs.retain(|run| us.wrote(run.actor.as_ref()));
+        let mut runs: Vec<Run> = client.pages_below(&list, "workflow_runs", 100).await?;
+        // A run without an actor may be ours, and twice is worse than once too few.
+        runs.retain(|run| run.is_of(file) && run.actor.as_ref().is_none_or(|actor| us.wrote(Some(actor))));
         Ok(runs)
     };
     let newest = runs().await?.iter().map(|run| run.id).max().unwrap_or(0);

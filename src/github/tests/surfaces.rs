@@ -9,9 +9,10 @@ use super::world::{NAME, World, connection};
 use crate::base::CommitSha;
 use crate::github::checks::{self, Annotation, Check, CheckId, Conclusion, Level, Output};
 use crate::github::comments::{self, Found, How, Sticky};
+use crate::github::deployments::{self, Deployment};
 use crate::github::issues::{self, OpenIssue, Permission, Reaction, Standing};
-use crate::github::pulls;
 use crate::github::{Client, Connection, Fault, GithubError, Repository};
+use crate::github::{pulls, workflows};
 use crate::twin::{Fault as Planned, Kind};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,9 +38,11 @@ enum Call {
     OpenFrom,
     ChangedFiles,
     FileAt,
+    Dispatch,
+    Record,
 }
 
-const ALL: [Call; 21] = [
+const ALL: [Call; 23] = [
     Call::Start,
     Call::Finish,
     Call::FinishNew,
@@ -61,6 +64,8 @@ const ALL: [Call; 21] = [
     Call::OpenFrom,
     Call::ChangedFiles,
     Call::FileAt,
+    Call::Dispatch,
+    Call::Record,
 ];
 
 /// What one call stands on, made for it alone.
@@ -158,6 +163,8 @@ impl Case {
             Call::OpenFrom => ("GET", format!("/repos/{NAME}/pulls")),
             Call::ChangedFiles => ("GET", format!("/pulls/{}/files", self.pull)),
             Call::FileAt => ("GET", "/contents/mlops.yaml".to_owned()),
+            Call::Dispatch => ("POST", "/actions/workflows/promote.yml/dispatches".to_owned()),
+            Call::Record => ("POST", format!("/repos/{NAME}/deployments")),
         }
     }
 
@@ -243,6 +250,20 @@ impl Case {
             Call::FileAt => {
                 pulls::file_at(client, repository, "mlops.yaml", "main").await?;
             }
+            Call::Dispatch => {
+                let inputs = [("version".to_owned(), self.pull.to_string())].into();
+                workflows::dispatch(client, repository, "promote.yml", "main", &inputs).await?;
+            }
+            Call::Record => {
+                let deployment = Deployment {
+                    environment: "production".to_owned(),
+                    sha: self.head.clone(),
+                    description: "é".repeat(200),
+                    payload: json!({"model": "churn", "version": self.pull}),
+                    url: Some("https://github.com/ada/models/actions/runs/1".to_owned()),
+                };
+                deployments::record(client, repository, &deployment).await?;
+            }
         }
         Ok(())
     }
@@ -285,6 +306,19 @@ impl Case {
                 let number = self.issue.as_ref().unwrap().number;
                 let is_closed = !state.repositories[NAME].issues[&number].is_open;
                 state.comments(NAME, number).len() * usize::from(is_closed)
+            }
+            Call::Dispatch => {
+                let dispatches = state.repositories[NAME].dispatches.iter();
+                dispatches
+                    .filter(|one| one.inputs["version"] == self.pull.to_string())
+                    .count()
+            }
+            Call::Record => {
+                let deployments = state.repositories[NAME].deployments.values();
+                deployments
+                    .filter(|one| one.sha == self.head.as_str())
+                    .map(|one| one.statuses.len())
+                    .sum()
             }
             Call::Find
             | Call::Permission

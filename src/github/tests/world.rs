@@ -31,6 +31,7 @@ impl World {
         let token = {
             let mut state = twin.state();
             state.commit(NAME, "main", &[("mlops.yaml", "model: churn\n")]);
+            state.workflow(NAME, "promote.yml", &["version"]);
             state.actions_token(NAME, PERMISSIONS)
         };
         let client = Client::new(connection(&twin, &token)).unwrap();
