@@ -110,7 +110,13 @@ struct RunOutput {
     annotations_count: usize,
 }
 
-/// Shows the check as in progress.
+impl Run {
+    fn is_ended(&self) -> bool {
+        self.status.as_deref() == Some("completed")
+    }
+}
+
+/// Shows the check as in progress. Once a run: who calls it again makes another one.
 pub async fn start(
     client: &Client,
     repository: &Repository,
@@ -126,7 +132,8 @@ pub async fn start(
     Ok(run.id)
 }
 
-/// Ends the check. Without `id`, or when nobody knows that one any more, it is made as one that has ended.
+/// Ends the check. Without `id` it is looked for; when there is none, or GitHub does not know that one any more, it is
+/// made as one that has ended.
 ///
 /// What follows the first fifty annotations is added afterwards; when that fails the verdict stands all the same.
 pub async fn finish(
@@ -146,27 +153,33 @@ pub async fn finish(
         "output": said(output, first),
     });
     let mut n_written = first.len();
-    let updated = match id {
+    let known = match id {
+        Some(id) => Some(id),
+        None => match written(client, repository, check).await? {
+            Some(run) if run.is_ended() => return Ok(run.id),
+            run => run.map(|run| run.id),
+        },
+    };
+    let updated = match known {
         Some(id) => match add(client, repository, id, &ended, n_written).await {
             Err(GithubError::NotFound { .. }) => None,
             other => Some(other?),
         },
         None => None,
     };
-    let id = match updated {
-        Some(id) => id,
-        None => {
-            let mut body = identity(check);
-            for (key, value) in ended.as_object().into_iter().flatten() {
-                body[key] = value.clone();
-            }
-            let look = async || {
-                let run = written(client, repository, check).await?;
-                Ok(run.filter(|run| run.status.as_deref() == Some("completed")))
-            };
-            let run: Run = client.create(&runs(repository), &body, look).await?;
-            run.id
+    let id = if let Some(id) = updated {
+        id
+    } else {
+        let mut body = identity(check);
+        for (key, value) in ended.as_object().into_iter().flatten() {
+            body[key] = value.clone();
         }
+        let look = async || {
+            let run = written(client, repository, check).await?;
+            Ok(run.filter(Run::is_ended))
+        };
+        let run: Run = client.create(&runs(repository), &body, look).await?;
+        run.id
     };
     for batch in batches {
         n_written += batch.len();
@@ -214,9 +227,8 @@ async fn add(
     let path = run(repository, id);
     let look = async || {
         let found: Run = client.get(&path).await?;
-        let is_ended = found.status.as_deref() == Some("completed");
         let count = found.output.as_ref().map_or(0, |output| output.annotations_count);
-        Ok((is_ended && count >= n_afterwards).then_some(found))
+        Ok((found.is_ended() && count >= n_afterwards).then_some(found))
     };
     let run: Run = client.change(&path, body, look).await?;
     Ok(run.id)

@@ -158,13 +158,13 @@ pub async fn publish(
         return Ok((Outcome::Unchanged, found.url));
     }
     match how {
-        How::Edit => match writer.write(found.id, &text).await? {
-            Some(edited) => Ok((Outcome::Edited, writer.settle(edited).await)),
-            None => {
-                let posted = writer.post().await?;
-                Ok((Outcome::Created, writer.settle(posted).await))
+        How::Edit => {
+            if let Some(edited) = writer.write(found.id, &text).await? {
+                return Ok((Outcome::Edited, writer.settle(edited).await));
             }
-        },
+            let posted = writer.post().await?;
+            Ok((Outcome::Created, writer.settle(posted).await))
+        }
         How::Repost => {
             let is_there = writer.write(found.id, &sticky.superseded()).await?.is_some();
             if is_there && let Err(error) = fold(client, &found.node_id).await {

@@ -53,21 +53,20 @@ pub async fn record(client: &Client, repository: &Repository, deployment: &Deplo
             .find(|recorded| is_same(&recorded.payload, &deployment.payload)))
     };
     let description: String = deployment.description.chars().take(DESCRIPTION_LIMIT).collect();
-    let recorded = match look().await? {
-        Some(recorded) => recorded,
-        None => {
-            let body = json!({
-                "ref": deployment.sha,
-                "task": TASK,
-                // Without these two a red check or a branch behind its base would be in the way.
-                "auto_merge": false,
-                "required_contexts": [],
-                "environment": deployment.environment,
-                "description": description,
-                "payload": deployment.payload,
-            });
-            client.create(&deployments, &body, look).await.map_err(explained)?
-        }
+    let recorded = if let Some(recorded) = look().await? {
+        recorded
+    } else {
+        let body = json!({
+            "ref": deployment.sha,
+            "task": TASK,
+            // Without these two a red check or a branch behind its base would be in the way.
+            "auto_merge": false,
+            "required_contexts": [],
+            "environment": deployment.environment,
+            "description": description,
+            "payload": deployment.payload,
+        });
+        client.create(&deployments, &body, look).await.map_err(explained)?
     };
     let statuses = format!("{deployments}/{}/statuses", recorded.id);
     let look = async || {

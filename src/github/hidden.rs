@@ -29,16 +29,12 @@ fn safe(key: &str) -> String {
     if is_plain && !kept.is_empty() {
         return kept;
     }
-    let digest: String = Sha256::digest(key.as_bytes())
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let digest = format!("{:x}", Sha256::digest(key.as_bytes()));
     let mut kept = kept;
     while kept.contains("--") {
         kept = kept.replace("--", "-");
     }
-    format!("{kept}.{digest}")
+    format!("{kept}.{}", &digest[..16])
 }
 
 /// Is the first line the marker?

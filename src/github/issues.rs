@@ -84,12 +84,11 @@ pub async fn reply(
             hidden::begins_with(body, &marker) && us.wrote(comment.user.as_ref())
         }))
     };
-    let comment = match look().await? {
-        Some(comment) => comment,
-        None => {
-            let body = json!({ "body": format!("{marker}\n{}", bounded(body)) });
-            client.create(&path, &body, look).await?
-        }
+    let comment = if let Some(comment) = look().await? {
+        comment
+    } else {
+        let body = json!({ "body": format!("{marker}\n{}", bounded(body)) });
+        client.create(&path, &body, look).await?
     };
     Ok(comment.html_url)
 }

@@ -308,9 +308,10 @@ impl Case {
                 state.comments(NAME, number).len() * usize::from(is_closed)
             }
             Call::Dispatch => {
+                let version = self.pull.to_string();
                 let dispatches = state.repositories[NAME].dispatches.iter();
                 dispatches
-                    .filter(|one| one.inputs["version"] == self.pull.to_string())
+                    .filter(|one| one.inputs["version"].as_str() == Some(&version))
                     .count()
             }
             Call::Record => {
@@ -389,11 +390,8 @@ async fn every_call_survives_every_fault_that_passes_and_does_nothing_twice() {
             );
             assert_eq!(case.n_made(&world), 1, "{call:?} {kind:?}");
             world.twin.state().faults.clear();
-            // The same job once more: nothing new.
-            if !matches!(
-                call,
-                Call::Start | Call::Finish | Call::FinishNew | Call::CreateComment | Call::OpenIssue
-            ) {
+            // The same once more: nothing new, but of the three that say that they are not for that.
+            if !matches!(call, Call::Start | Call::Finish | Call::Dispatch) {
                 case.run(&world.client).await.unwrap();
                 assert!(case.n_made(&world) <= 1, "{call:?} {kind:?}");
             }
