@@ -188,7 +188,8 @@ impl Desk {
     pub fn tell_runner(&self, shown: &Shown, has_check: bool) {
         let summary = report::Markdown { limit: SUMMARY_LIMIT }.render(&shown.document);
         self.write_files(&shown.outputs, &summary);
-        let annotations: Vec<Annotation> = shown.annotations.iter().map(in_log).collect();
+        let gates = shown.gates.iter().flat_map(|gate| &gate.annotations);
+        let annotations: Vec<Annotation> = shown.annotations.iter().chain(gates).map(in_log).collect();
         let lines = if has_check {
             Vec::new()
         } else {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::base::{CommitSha, Diagnostic, Diagnostics, Digest, Severity, Span, Verdict};
 use crate::facts::Facts;
-use crate::gates::GateStatus;
+use crate::gates::{GateResult, GateStatus};
 use crate::github::{CommentMode, checks};
 use crate::report::{self, Document};
 
@@ -33,6 +33,7 @@ pub struct Shown {
     pub conclusion: checks::Conclusion,
     pub verdict: Option<Verdict>,
     pub gates: Vec<GateShown>,
+    /// Of problems; each gate has its own.
     pub annotations: Vec<checks::Annotation>,
     /// In the order of `action.yml`.
     pub outputs: Vec<(&'static str, String)>,
@@ -83,38 +84,9 @@ pub fn of_facts(facts: &Facts, problems: &Diagnostics, result: &str, report: Opt
                 GateStatus::Fail => checks::Conclusion::Failure,
             },
             document: report::gate(facts, gate),
-            annotations: gate_level(gate.status)
-                .into_iter()
-                .filter_map(|level| {
-                    Some(at(
-                        &key,
-                        gate.span?,
-                        level,
-                        format!("gate {}", gate.name),
-                        gate.reason.clone(),
-                    ))
-                })
-                .collect(),
+            annotations: of_gate(facts, gate, &key),
         })
         .collect();
-    let mut annotations = of_problems(directory, problems);
-    annotations.extend(gates.iter().flat_map(|gate| gate.annotations.clone()));
-    if let Some(data) = &facts.data {
-        annotations.extend(data.violations.iter().filter_map(|broken| {
-            let message = [broken.message.clone()]
-                .into_iter()
-                .chain(broken.evidence.iter().cloned());
-            let message = message.collect::<Vec<_>>().join("\n");
-            Some(at(
-                &key,
-                broken.span?,
-                checks::Level::Failure,
-                broken.rule.clone(),
-                message,
-            ))
-        }));
-    }
-    annotations.truncate(MAX_ANNOTATIONS);
     let registry = facts.registry.as_ref();
     let digest = registry
         .and_then(|registry| registry.digest)
@@ -128,7 +100,7 @@ pub fn of_facts(facts: &Facts, problems: &Diagnostics, result: &str, report: Opt
         conclusion: conclusion(standing),
         verdict: Some(facts.verdict),
         gates,
-        annotations,
+        annotations: of_problems(directory, problems),
         outputs: outputs(
             facts.verdict.word(),
             &facts.reason,
@@ -154,8 +126,6 @@ pub fn of_problems_alone(
 ) -> Shown {
     let first = problems.iter().find(|one| one.severity == Severity::Error);
     let reason = first.map_or("it could not begin", |one| one.message.as_str());
-    let mut annotations = of_problems(directory, problems);
-    annotations.truncate(MAX_ANNOTATIONS);
     Shown {
         name: name.to_owned(),
         key: key.to_owned(),
@@ -164,7 +134,7 @@ pub fn of_problems_alone(
         conclusion: checks::Conclusion::Failure,
         verdict: Some(Verdict::FailedToRun),
         gates: Vec::new(),
-        annotations,
+        annotations: of_problems(directory, problems),
         outputs: outputs(Verdict::FailedToRun.word(), reason, false, None, None, None, result),
         digest: None,
         version: None,
@@ -200,11 +170,26 @@ fn at(path: &str, span: Span, level: checks::Level, title: String, message: Stri
     }
 }
 
+/// Where a gate is set, if it has something to say; for data, each rule that is broken.
+fn of_gate(facts: &Facts, gate: &GateResult, key: &str) -> Vec<checks::Annotation> {
+    let Some(level) = gate_level(gate.status) else {
+        return Vec::new();
+    };
+    let set = gate
+        .span
+        .map(|span| at(key, span, level, format!("gate {}", gate.name), gate.reason.clone()));
+    let data = facts.data.iter().filter(|_| gate.name == "data");
+    let broken = data.flat_map(|data| &data.violations).filter_map(|broken| {
+        let message = [&broken.message].into_iter().chain(&broken.evidence);
+        let message = message.map(String::as_str).collect::<Vec<_>>().join("\n");
+        Some(at(key, broken.span?, level, broken.rule.clone(), message))
+    });
+    set.into_iter().chain(broken).take(MAX_ANNOTATIONS).collect()
+}
+
 fn of_problems(directory: Option<&str>, problems: &Diagnostics) -> Vec<checks::Annotation> {
-    problems
-        .iter()
-        .filter_map(|problem| of_problem(directory, problem))
-        .collect()
+    let all = problems.iter().filter_map(|problem| of_problem(directory, problem));
+    all.take(MAX_ANNOTATIONS).collect()
 }
 
 fn of_problem(directory: Option<&str>, problem: &Diagnostic) -> Option<checks::Annotation> {
