@@ -11,7 +11,6 @@ mod evaluate;
 mod exec;
 mod facts;
 mod gates;
-#[allow(dead_code, unused_imports, reason = "its parts are joined in `app` as they come")]
 mod github;
 mod pipeline;
 mod promote;

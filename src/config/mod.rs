@@ -4,7 +4,6 @@ mod check;
 mod data;
 mod gates;
 mod key;
-#[allow(dead_code, reason = "the alert of a pull request is joined in `app` as it comes")]
 mod loosened;
 mod metrics;
 mod parse;
@@ -19,10 +18,6 @@ mod values;
 
 pub use check::{Checked, check};
 pub use key::training_key;
-#[allow(
-    unused_imports,
-    reason = "the alert of a pull request is joined in `app` as it comes"
-)]
 pub use loosened::{Loosened, loosened};
 #[cfg(test)]
 pub use parse::parse;

@@ -1,7 +1,6 @@
 //! Everything a run learned: the waist between doing and showing. Saved as `mlops-facts.json`.
 
 mod file;
-#[allow(dead_code, reason = "read by the action when a run of a fork has finished")]
 mod stranger;
 
 pub use file::FactsError;

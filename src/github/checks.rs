@@ -46,7 +46,6 @@ impl Conclusion {
 pub enum Level {
     Failure,
     Warning,
-    Notice,
 }
 
 impl Level {
@@ -54,7 +53,6 @@ impl Level {
         match self {
             Self::Failure => "failure",
             Self::Warning => "warning",
-            Self::Notice => "notice",
         }
     }
 }
@@ -349,9 +347,9 @@ mod tests {
 
     #[test]
     fn the_gravest_come_first_and_the_rest_is_left_out() {
-        let mut all: Vec<_> = (1..=300).map(|line| annotation(line, Level::Notice)).collect();
+        let mut all: Vec<_> = (1..=300).map(|line| annotation(line, Level::Warning)).collect();
         all.push(annotation(999, Level::Failure));
-        all.push(annotation(998, Level::Warning));
+        all.push(annotation(998, Level::Failure));
         let sent = annotations(&all);
         assert_eq!(sent.len(), 200);
         assert_eq!(sent[0]["start_line"], 999);

@@ -204,10 +204,6 @@ impl Client {
         }
     }
 
-    pub fn urls(&self) -> &Urls {
-        &self.shared.urls
-    }
-
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, GithubError> {
         let call = Call::new(Method::GET, path, None);
         call.parsed(&self.repeated(&call).await?)
@@ -267,10 +263,6 @@ impl Client {
 
     pub async fn patch<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, GithubError> {
         self.send(Method::PATCH, path, body).await
-    }
-
-    pub async fn put<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, GithubError> {
-        self.send(Method::PUT, path, body).await
     }
 
     pub async fn delete(&self, path: &str) -> Result<(), GithubError> {

@@ -198,21 +198,6 @@ impl Context {
         }
     }
 
-    /// The pull request that this is about; `None` if there is none, or only the API knows it.
-    pub fn pull_number(&self) -> Option<u64> {
-        match &self.event {
-            Event::PullRequest(pull) | Event::PullRequestTarget(pull) => Some(pull.number),
-            Event::MergeGroup(group) => group.number,
-            Event::WorkflowRun(run) => run.number,
-            Event::IssueComment(comment) => comment.number.filter(|_| comment.is_pull_request),
-            Event::Push(_)
-            | Event::WorkflowDispatch { .. }
-            | Event::RepositoryDispatch { .. }
-            | Event::Schedule { .. }
-            | Event::Other(_) => None,
-        }
-    }
-
     /// Whether this is about the tip of the branch that the repository's production lives on.
     pub fn is_on_default_branch(&self) -> bool {
         match (self.git_ref.strip_prefix("refs/heads/"), &self.default_branch) {
@@ -251,14 +236,6 @@ impl Urls {
             graphql: graphql.ok()?,
             server: server.ok()?,
         })
-    }
-
-    /// A server of a company's own, which has no service for artifacts and knows less of the API.
-    pub fn is_enterprise_server(&self) -> bool {
-        let (_, rest) = self.server.split_once("://").unwrap_or_default();
-        let authority = rest.split('/').next().unwrap_or_default();
-        let host = authority.split(':').next().unwrap_or_default().to_ascii_lowercase();
-        !(host == "github.com" || host.ends_with(".ghe.com") || host.ends_with(".localhost"))
     }
 }
 

@@ -160,22 +160,6 @@ impl Event {
             other => Self::Other(other.to_owned()),
         })
     }
-
-    /// As the runner names it.
-    pub fn name(&self) -> &str {
-        match self {
-            Self::PullRequest(_) => "pull_request",
-            Self::PullRequestTarget(_) => "pull_request_target",
-            Self::Push(_) => "push",
-            Self::MergeGroup(_) => "merge_group",
-            Self::WorkflowRun(_) => "workflow_run",
-            Self::IssueComment(_) => "issue_comment",
-            Self::WorkflowDispatch { .. } => "workflow_dispatch",
-            Self::RepositoryDispatch { .. } => "repository_dispatch",
-            Self::Schedule { .. } => "schedule",
-            Self::Other(name) => name,
-        }
-    }
 }
 
 impl PullRequest {
@@ -220,11 +204,6 @@ impl Push {
             is_deleted,
             is_forced: payload.is_true("/forced"),
         }
-    }
-
-    /// The branch that was pushed to; `None` for a tag.
-    pub fn branch(&self) -> Option<&str> {
-        self.git_ref.strip_prefix("refs/heads/")
     }
 }
 

@@ -4,6 +4,19 @@ use std::collections::BTreeMap;
 
 use crate::base::{Diagnostic, Diagnostics, Secret, nearest, shortened};
 
+/// Every input of `action.yml`.
+pub const INPUTS: &[&str] = &[
+    "command",
+    "version",
+    "config",
+    "directory",
+    "comment",
+    "github-token",
+    "accept-warnings",
+    "reason",
+    "check-run-id",
+];
+
 /// What the `command` input may say.
 pub const COMMANDS: &[&str] = &[
     "run",
@@ -20,7 +33,8 @@ pub const COMMANDS: &[&str] = &[
 /// Longer reasons nobody reads.
 const MAX_REASON: usize = 300;
 
-const COMMENT_MODES: &[(&str, CommentMode)] = &[
+/// When there is a comment, as the `comment` input says it.
+pub const COMMENT_MODES: &[(&str, CommentMode)] = &[
     ("always", CommentMode::Always),
     ("changes", CommentMode::Changes),
     ("failures", CommentMode::Failures),

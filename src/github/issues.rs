@@ -15,7 +15,6 @@ pub enum Reaction {
     Eyes,
     Rocket,
     Confused,
-    ThumbsUp,
 }
 
 impl Reaction {
@@ -24,7 +23,6 @@ impl Reaction {
             Self::Eyes => "eyes",
             Self::Rocket => "rocket",
             Self::Confused => "confused",
-            Self::ThumbsUp => "+1",
         }
     }
 }

@@ -23,15 +23,13 @@ mod retry;
 pub mod runner;
 #[cfg(test)]
 mod tests;
-mod trust;
 mod wire;
 pub mod workflows;
 
 pub use client::{Client, Connection};
-pub use context::{CommandFiles, Context, MAX_EVENT_BYTES, RunIdentity, Runtime, Urls};
+pub use context::{Context, MAX_EVENT_BYTES, Runtime, Urls};
 pub use error::GithubError;
-pub use event::{Event, IssueComment, MergeGroup, PullRequest, Push, WorkflowRun};
-pub use inputs::{COMMANDS, CommentMode, Inputs};
+pub use event::{Event, IssueComment, WorkflowRun};
+pub use inputs::{COMMANDS, COMMENT_MODES, CommentMode, INPUTS, Inputs};
 pub use repository::Repository;
-pub use retry::{Fault, Pace};
-pub use trust::{Trust, trust};
+pub use retry::Pace;

@@ -36,16 +36,6 @@ impl Pull {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct ChangedFile {
-    #[serde(rename = "filename")]
-    pub path: String,
-    pub status: String,
-    /// Not there for binary and for very large changes.
-    #[serde(default)]
-    pub patch: Option<String>,
-}
-
 #[derive(Debug, Deserialize)]
 struct Raw {
     number: u64,
@@ -84,9 +74,6 @@ struct Id {
 
 /// The most bytes of a file that the contents of a repository are answered with.
 const FILE_LIMIT: usize = 1 << 20;
-/// GitHub lists no more files of a pull request.
-const CHANGED_LIMIT: usize = 3000;
-
 impl Raw {
     fn checked(self) -> Result<Pull, GithubError> {
         let number = self.number;
@@ -161,16 +148,6 @@ async fn of_commit(client: &Client, repository: &Repository, sha: &CommitSha) ->
 /// Those that can be used: one that can not is not the one that is looked for.
 fn checked(raw: Vec<Raw>) -> Vec<Pull> {
     raw.into_iter().filter_map(|raw| raw.checked().ok()).collect()
-}
-
-/// The files that a pull request changes.
-pub async fn changed_files(
-    client: &Client,
-    repository: &Repository,
-    number: u64,
-) -> Result<Vec<ChangedFile>, GithubError> {
-    let path = format!("/repos/{repository}/pulls/{number}/files?per_page=100");
-    client.pages(&path, CHANGED_LIMIT).await
 }
 
 /// A file of at most 1 MiB as of a commit, branch or tag. Nothing when it is not there.

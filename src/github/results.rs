@@ -22,7 +22,7 @@ use crate::sys;
 
 use super::{Pace, Runtime};
 
-pub use cache::{CacheMode, Restored, Saved};
+pub use cache::CacheMode;
 pub use error::ResultsError;
 
 use ids::BackendIds;
@@ -58,7 +58,6 @@ pub const PACE: Pace = Pace(Duration::from_secs(3));
 pub enum Mime {
     Zip,
     Html,
-    Json,
 }
 
 impl Mime {
@@ -66,7 +65,6 @@ impl Mime {
         match self {
             Self::Zip => "application/zip",
             Self::Html => "text/html",
-            Self::Json => "application/json",
         }
     }
 }
@@ -74,7 +72,7 @@ impl Mime {
 /// One artifact to be.
 #[derive(Debug, Clone)]
 pub struct Upload {
-    /// With the extension when it is not an archive: `report.html`. See [`artifact_name`].
+    /// With the extension when it is not an archive: `report.html`.
     pub name: String,
     pub mime: Mime,
     pub content: Vec<u8>,
@@ -302,25 +300,6 @@ fn is_github(server_url: &str) -> bool {
 
 const FORBIDDEN: &[char] = &['"', ':', '<', '>', '|', '*', '?', '\r', '\n', '\\', '/'];
 const MAX_NAME: usize = 200;
-
-/// A name that an artifact can have, made of any text: what is not allowed becomes `-`.
-pub fn artifact_name(text: &str) -> String {
-    let cleaned: String = text
-        .chars()
-        .map(|c| {
-            if FORBIDDEN.contains(&c) || c.is_control() {
-                '-'
-            } else {
-                c
-            }
-        })
-        .take(MAX_NAME / 4)
-        .collect();
-    match cleaned.trim() {
-        "" => "artifact".to_owned(),
-        cleaned => cleaned.to_owned(),
-    }
-}
 
 fn check_name(name: &str) -> Result<(), ResultsError> {
     let why = if name.trim().is_empty() {

@@ -145,11 +145,6 @@ pub fn end_group() -> String {
     "::endgroup::".to_owned()
 }
 
-/// Shown only when somebody asked for debug output.
-pub fn debug(message: &str) -> String {
-    format!("::debug::{}", data(&cut(&plain(message))))
-}
-
 /// The lines that hide a secret in all that follows: as it is, each line of it, and as it travels in headers and
 /// addresses.
 pub fn masks(secret: &Secret) -> Result<Vec<String>, RunnerError> {
@@ -384,7 +379,6 @@ mod tests {
             @"::warning file=a%3Ab%2Cc .py,title=a%2Cfile=/etc/passwd%3A%3Ab %3A%3Aset-output name=x%3A%3A1::100%25%0A::set-output name=x::1 # #[add-mask]e"
         );
         assert_eq!(group("one\n::error::two"), "::group::one ::error::two");
-        assert_eq!(debug("one\ntwo"), "::debug::one%0Atwo");
     }
 
     #[test]
@@ -399,7 +393,10 @@ mod tests {
 
     #[test]
     fn long_messages_are_cut_where_the_runner_would() {
-        let message = |text: &str| debug(text).strip_prefix("::debug::").unwrap().to_owned();
+        let message = |text: &str| {
+            let line = annotation(&Annotation::new(Level::Notice, text.to_owned()));
+            line.strip_prefix("::notice::").unwrap().to_owned()
+        };
         assert_eq!(message(&"a".repeat(4096)), "a".repeat(4096));
         assert_eq!(message(&"a".repeat(4097)), format!("{}…", "a".repeat(4095)));
         assert_eq!(message(&"😀".repeat(3000)).encode_utf16().count(), 4095);

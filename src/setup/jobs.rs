@@ -1,33 +1,12 @@
 //! What is wrong within a job that uses the action: checkout, runner, version, inputs. Pure.
 
 use crate::base::{Value, nearest, shortened};
+use crate::github::{COMMANDS, COMMENT_MODES, INPUTS};
 
 use super::ACTION;
 use super::doctor::{Asks, Finding, Matter, Surroundings, Use};
 use super::workflow::{Step, text_of};
 
-/// The inputs of the action.
-const INPUTS: &[&str] = &[
-    "command",
-    "version",
-    "config",
-    "directory",
-    "comment",
-    "github-token",
-    "accept-warnings",
-];
-const COMMANDS: &[&str] = &[
-    "run",
-    "check",
-    "promote",
-    "rollback",
-    "status",
-    "plan",
-    "retrain",
-    "publish-report",
-    "doctor",
-];
-const COMMENTS: &[&str] = &["always", "changes", "failures", "off"];
 /// Events that run code which anybody may have written with the repository's own token, if it is checked out.
 const TRUSTED: &[&str] = &["workflow_run", "issue_comment", "pull_request_target"];
 
@@ -241,9 +220,9 @@ fn inputs(one: &Use, found: &mut Vec<Finding>) {
                 .at(file, entry.key_span),
             );
         }
-        let words = match key.as_str() {
-            "command" => COMMANDS,
-            "comment" => COMMENTS,
+        let words: Vec<&str> = match key.as_str() {
+            "command" => COMMANDS.to_vec(),
+            "comment" => COMMENT_MODES.iter().map(|(name, _)| *name).collect(),
             _ => continue,
         };
         if let Some(text) =

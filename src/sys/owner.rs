@@ -5,7 +5,6 @@
 )]
 
 use std::ffi::CString;
-use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -333,43 +332,6 @@ mod tests {
         } else {
             assert_eq!((no_time.n_changed, done.n_changed), (0, 0));
         }
-    }
-
-    #[test]
-    fn a_renewed_file_is_empty_and_ours_whatever_was_there() {
-        use std::io::Write as _;
-        let dir = tempfile::tempdir().unwrap();
-        let (folder, outside) = (dir.path().join("folder"), dir.path().join("outside"));
-        std::fs::create_dir(&folder).unwrap();
-        std::fs::write(&outside, "theirs").unwrap();
-        if may_give_away() {
-            lchown(&folder, Some(1001), Some(1002)).unwrap();
-        }
-        let path = folder.join("set_output");
-        let before: [&dyn Fn(); 6] = [
-            &|| {},
-            &|| std::fs::write(&path, "verdict=forged").unwrap(),
-            &|| symlink(&outside, &path).unwrap(),
-            &|| std::fs::hard_link(&outside, &path).unwrap(),
-            &|| std::fs::create_dir_all(path.join("a/b")).unwrap(),
-            &|| {
-                rustix::fs::mknodat(rustix::fs::CWD, &path, FileType::Fifo, Mode::RWXU, 0).unwrap();
-            },
-        ];
-        for put in before {
-            put();
-            renew(&path).unwrap().write_all(b"ours").unwrap();
-            let found = path.symlink_metadata().unwrap();
-            assert!(found.is_file());
-            assert_eq!(
-                (found.uid(), found.gid()),
-                (uid_of(&folder), folder.metadata().unwrap().gid())
-            );
-            assert_eq!(std::fs::read(&path).unwrap(), b"ours");
-            std::fs::remove_file(&path).unwrap();
-        }
-        assert_eq!(std::fs::read(&outside).unwrap(), b"theirs");
-        assert!(renew(&dir.path().join("missing/file")).is_err());
     }
 
     #[test]

@@ -17,7 +17,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("train", &["base", "stats", "data", "evaluate"]),
     ("promote", &["base", "gates", "track"]),
     ("config", &["base", "data", "evaluate", "gates", "train"]),
-    ("setup", &["base", "data", "evaluate", "train", "config"]),
+    ("setup", &["base", "data", "evaluate", "train", "config", "github"]),
     ("facts", &["base", "data", "evaluate", "gates"]),
     ("report", &["base", "facts", "data", "evaluate", "gates"]),
     (

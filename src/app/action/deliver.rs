@@ -228,8 +228,7 @@ impl Desk {
         };
         match sys::is_same(ours, &theirs) {
             Ok(true) => Ok(()),
-            Ok(false) if self.files_were_elsewhere => Ok(()),
-            Err(_) if self.files_were_elsewhere => Ok(()),
+            Ok(false) | Err(_) if self.files_were_elsewhere => Ok(()),
             Ok(false) | Err(_) => Err("a command put another folder in the place of the runner's".to_owned()),
         }
     }
@@ -244,7 +243,6 @@ pub enum Loudness {
 
 fn in_log(one: &checks::Annotation) -> Annotation {
     let level = match one.level {
-        Level::Notice => runner::Level::Notice,
         Level::Warning => runner::Level::Warning,
         Level::Failure => runner::Level::Error,
     };

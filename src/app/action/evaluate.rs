@@ -14,7 +14,7 @@ use crate::github::results::{Mime, Upload};
 use crate::github::{handover, pulls};
 use crate::pipeline::{self, Finished, Options, Services};
 use crate::report::{self, Render as _};
-use crate::track::{Branch, ModelRegistry};
+use crate::track::{BRANCH, Branch, ModelRegistry};
 
 use super::super::project::{self, Opened};
 use super::super::run as local;
@@ -25,8 +25,6 @@ use super::listen;
 use super::plan::{Evaluate, Place};
 use super::shown::{self, Shown};
 
-/// Where a repository keeps its versions, as nobody's history.
-pub const BRANCH: &str = "mlops-registry";
 /// What a model's artifact may weigh; larger ones are in the registry alone.
 const MAX_ARTIFACT: usize = 512 << 20;
 /// What a fork's run found is of use until it is shown.

@@ -27,7 +27,7 @@ use desk::Desk;
 use plan::Job;
 
 /// For all calls of one job together; what is not done by then is given up softly.
-const BUDGET: Duration = Duration::from_secs(120);
+const BUDGET: Duration = Duration::from_mins(2);
 /// Between being told to stop and being killed there are seven and a half seconds.
 const LAST_WORDS: Duration = Duration::from_secs(4);
 
@@ -46,9 +46,10 @@ pub async fn run(invocation: &Invocation) -> u8 {
         () = desk.complete() => None,
         () = stop_signal() => Some(CANCELLED),
     };
-    let code = match code {
-        Some(code) => code,
-        None => tokio::select! {
+    let code = if let Some(code) = code {
+        code
+    } else {
+        tokio::select! {
             code = work(&desk, invocation) => code,
             () = stop_signal() => {
                 failure::say("cancelled; the next run takes up what was finished");
@@ -58,7 +59,7 @@ pub async fn run(invocation: &Invocation) -> u8 {
                 desk.write_files(&[("passed", "false".to_owned()), ("reason", "cancelled".to_owned())], "");
                 CANCELLED
             }
-        },
+        }
     };
     exec::stop_all().await;
     if code == PASSED && desk.files_are_unknown.load(Ordering::Relaxed) {

@@ -235,7 +235,7 @@ fn fingerprint(facts: &Facts, problems: &Diagnostics, result: &str) -> Digest {
     result["report"] = Value::Null;
     let problems = problems.to_string();
     let alerts = facts.alerts.join("\n");
-    Digest::of_parts([result.to_string().as_bytes(), problems.as_bytes(), alerts.as_bytes()].into_iter())
+    Digest::of_parts([result.to_string().as_bytes(), problems.as_bytes(), alerts.as_bytes()])
 }
 
 /// What the next run has to know of this one, hidden in the comment.
@@ -310,13 +310,14 @@ mod tests {
 
     #[test]
     fn edits_are_silent_and_bad_news_are_not() {
+        use CommentMode::{Always, Changes, Failures, Off};
+        use Etiquette::{Edit, Leave, Repost};
+        use Verdict::{Better, Same, Worse};
+
         let state = |head: &str, standing: u64| json!({"head": head, "standing": standing, "fingerprint": head});
         let decide = |mode, before: Option<Value>, now: &Value, verdict| {
             etiquette(mode, before.as_ref(), before.is_some(), now, Some(verdict))
         };
-        use CommentMode::{Always, Changes, Failures, Off};
-        use Etiquette::{Edit, Leave, Repost};
-        use Verdict::{Better, Same, Worse};
         for (mode, before, now, verdict, expected) in [
             (Always, None, state("a", 2), Same, Edit),
             (Always, Some(state("a", 2)), state("a", 2), Same, Leave),

@@ -15,6 +15,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
+use super::cache::Saved;
 use super::*;
 
 const SIGNATURE: &str = "SECRETSIGNATURE";
@@ -548,15 +549,10 @@ fn where_there_is_no_such_service_it_says_so() {
 
 #[test]
 fn names_are_cleaned_and_checked() {
-    assert_eq!(
-        artifact_name("mlops-report-a/b:c\"<>|*?\r\n\\.html"),
-        "mlops-report-a-b-c---------.html"
-    );
-    assert_eq!(artifact_name("  "), "artifact");
     for name in ["", " ", "a/b", "a\nb", "a\u{7}", &"x".repeat(300)] {
         assert!(check_name(name).is_err(), "{name:?}");
     }
-    assert!(check_name(&artifact_name(&"ä".repeat(400))).is_ok());
+    assert!(check_name("mlops-report-a.html").is_ok());
     assert_eq!(
         ["a", "a.b", "a.html"].map(|name| numbered(name, 2)),
         ["a.2", "a.b.2", "a.2.html"]

@@ -11,7 +11,8 @@ use crate::github::checks::{self, Annotation, Check, CheckId, Conclusion, Level,
 use crate::github::comments::{self, Found, How, Sticky};
 use crate::github::deployments::{self, Deployment};
 use crate::github::issues::{self, OpenIssue, Permission, Reaction, Standing};
-use crate::github::{Client, Connection, Fault, GithubError, Repository};
+use crate::github::retry::Fault;
+use crate::github::{Client, Connection, GithubError, Repository};
 use crate::github::{pulls, workflows};
 use crate::twin::{Fault as Planned, Kind};
 
@@ -36,13 +37,12 @@ enum Call {
     MergedAs,
     OpenAt,
     OpenFrom,
-    ChangedFiles,
     FileAt,
     Dispatch,
     Record,
 }
 
-const ALL: [Call; 23] = [
+const ALL: [Call; 22] = [
     Call::Start,
     Call::Finish,
     Call::FinishNew,
@@ -62,7 +62,6 @@ const ALL: [Call; 23] = [
     Call::MergedAs,
     Call::OpenAt,
     Call::OpenFrom,
-    Call::ChangedFiles,
     Call::FileAt,
     Call::Dispatch,
     Call::Record,
@@ -161,7 +160,6 @@ impl Case {
             Call::Pull => ("GET", format!("/pulls/{}", self.pull)),
             Call::MergedAs | Call::OpenAt => ("GET", format!("/commits/{}/pulls", self.head)),
             Call::OpenFrom => ("GET", format!("/repos/{NAME}/pulls")),
-            Call::ChangedFiles => ("GET", format!("/pulls/{}/files", self.pull)),
             Call::FileAt => ("GET", "/contents/mlops.yaml".to_owned()),
             Call::Dispatch => ("POST", "/actions/workflows/promote.yml/dispatches".to_owned()),
             Call::Record => ("POST", format!("/repos/{NAME}/deployments")),
@@ -244,9 +242,6 @@ impl Case {
             Call::OpenFrom => {
                 pulls::open_from(client, repository, "ada", "branch", &self.head).await?;
             }
-            Call::ChangedFiles => {
-                pulls::changed_files(client, repository, self.pull).await?;
-            }
             Call::FileAt => {
                 pulls::file_at(client, repository, "mlops.yaml", "main").await?;
             }
@@ -328,7 +323,6 @@ impl Case {
             | Call::MergedAs
             | Call::OpenAt
             | Call::OpenFrom
-            | Call::ChangedFiles
             | Call::FileAt => 1,
         }
     }
@@ -628,8 +622,6 @@ async fn pull_requests_are_found_by_their_commits() {
             .unwrap(),
         None
     );
-    let files = pulls::changed_files(client, repository, number).await.unwrap();
-    assert_eq!(files[0].path, "change.txt");
     let text = pulls::file_at(client, repository, "mlops.yaml", "main").await.unwrap();
     assert_eq!(text.as_deref(), Some(&b"model: churn\n"[..]));
     assert_eq!(

@@ -1,5 +1,6 @@
 //! The same against the twin, from the run that makes an artifact to the one that reads it.
 
+use super::super::cache::{Restored, Saved};
 use super::super::*;
 use crate::github::handover::{self, FinishedRun, Handed, PREFIX, Received};
 use crate::github::{Client, Connection, Urls};
