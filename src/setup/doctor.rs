@@ -198,7 +198,7 @@ fn triggers(asks: &Asks, uses: &[Use], surroundings: &Surroundings, found: &mut 
         (
             "schedule",
             Matter::Advice,
-            "drifted data is not noticed before somebody changes something",
+            "a model that new data makes fail is not noticed before somebody changes something",
             "on:\n  schedule:\n    - cron: '17 5 * * 1'\n".to_owned(),
         ),
         (

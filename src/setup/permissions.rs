@@ -53,7 +53,7 @@ const NEEDS: &[Need] = &[
         loses: "the verdict and the gates do not show as checks, and no line is annotated",
     },
     Need {
-        events: &["pull_request", "workflow_run", "issue_comment"],
+        events: &["pull_request", "push", "workflow_run", "issue_comment"],
         permission: "pull-requests",
         level: Level::Write,
         matter: Matter::Missing,
@@ -64,7 +64,7 @@ const NEEDS: &[Need] = &[
         permission: "issues",
         level: Level::Write,
         matter: Matter::Missing,
-        loses: "nobody is told when the data has drifted",
+        loses: "nobody is told when the scheduled run does not pass",
     },
     Need {
         events: &["push", "workflow_dispatch", "issue_comment"],

@@ -134,7 +134,7 @@ on:
   push:
     branches: [{branch}]
   schedule:
-    - cron: '17 5 * * 1' # on Mondays: is the data still what production was trained on?
+    - cron: '17 5 * * 1' # on Mondays: does all of it still pass?
   workflow_dispatch:
     inputs:
       command:
@@ -169,7 +169,8 @@ jobs:
     permissions:
       contents: write # for versions and the ledger, on the branch `mlops-registry`
       checks: write # for the verdict, and one check for each gate
-      issues: write # for the one issue about drifted data
+      pull-requests: write # for the version in the comment of what was merged, which `/mlops promote` reads there
+      issues: write # for the one issue while the scheduled run does not pass
       deployments: write # for the record of what is in production
 {publish}",
         judge = steps(plan, &[]),
@@ -242,6 +243,7 @@ jobs:
     timeout-minutes: 60
     permissions:
 {start}      contents: write # for versions and the ledger, on the branch `mlops-registry`
+      checks: write # for what `/mlops retrain` finds
       pull-requests: write # for the reaction and the answer
       deployments: write # for the record of what is in production
 {steps}",
@@ -293,6 +295,7 @@ jobs:
             &[
                 ("command", "${{ inputs.command }}"),
                 ("version", "${{ inputs.version }}"),
+                ("reason", "${{ inputs.reason }}"),
             ]
         ),
     )

@@ -5,6 +5,7 @@
 )]
 #![allow(clippy::disallowed_methods, reason = "tests act on the real world")]
 
+mod action_yml;
 mod agreement;
 mod architecture;
 mod documents;

@@ -20,7 +20,14 @@ pub const MAIN: &[(&str, &str)] = &[
     ("pull-requests", "write"),
     ("issues", "write"),
     ("deployments", "write"),
+];
+/// And the one that answers comments, where an environment's reviewers approve.
+pub const COMMAND: &[(&str, &str)] = &[
     ("actions", "write"),
+    ("contents", "write"),
+    ("checks", "write"),
+    ("pull-requests", "write"),
+    ("deployments", "write"),
 ];
 const READ_ONLY: &[(&str, &str)] = &[("contents", "read"), ("pull-requests", "read")];
 
@@ -175,6 +182,7 @@ impl World {
                 },
                 "repository": self.repository(),
             }),
+            permissions: COMMAND.to_vec(),
             actor: author.to_owned(),
             ..self.main()
         }

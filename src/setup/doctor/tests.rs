@@ -135,7 +135,7 @@ jobs:
     missing[default-branch] (ci.yml:3): `push` does not run on the default branch `main`
     missing[permission] (ci.yml:5): the job `ml` lacks `actions: read` on workflow_run
     missing[permission] (ci.yml:5): the job `ml` lacks `checks: write` on push, workflow_run
-    missing[permission] (ci.yml:5): the job `ml` lacks `pull-requests: write` on workflow_run
+    missing[permission] (ci.yml:5): the job `ml` lacks `pull-requests: write` on push, workflow_run
     missing[unsafe-checkout] (ci.yml:10): the job `ml` checks out a pull request's code on `pull_request_target`
     missing[runner] (ci.yml:8): runners of `windows-latest` can not run containers
     missing[input] (ci.yml:13): the action has no input `commands`
@@ -289,8 +289,8 @@ fn advice_does_not_fail() {
 
 #[test]
 fn what_only_looks_may_not_write() {
-    let text = "on: [push, schedule]\njobs:\n  ml:\n    permissions: {contents: read, checks: write}\n    steps:\n      - \
-                uses: mlops-action/mlops-action@v1\n        with: {command: COMMAND}\n";
+    let text = "on: [push, schedule]\njobs:\n  ml:\n    permissions: {contents: read, checks: write, pull-requests: \
+                write}\n    steps:\n      - uses: mlops-action/mlops-action@v1\n        with: {command: COMMAND}\n";
     let lacks =
         |command: &str| about(&text.replace("COMMAND", command), &asks(Approval::Comment)).contains("[permission]");
     assert!(!lacks("check"));
