@@ -199,7 +199,8 @@ jobs:
     name: report
     if: >-
       github.event.workflow_run.event == 'pull_request' &&
-      github.event.workflow_run.head_repository.full_name != github.repository
+      (github.event.workflow_run.head_repository.full_name != github.repository ||
+      github.event.workflow_run.actor.login == 'dependabot[bot]')
     runs-on: ubuntu-latest
     timeout-minutes: 10
     permissions:
