@@ -1,11 +1,12 @@
-//! `Context` over every event of `fixtures/github/events`, whole and with parts that are missing.
+//! `Context` and `trust` over every event of `fixtures/github/events`, whole and with parts that are missing.
 
 #![expect(clippy::disallowed_methods, reason = "the events are files")]
 
+use std::mem::discriminant;
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::github::Event;
+use crate::github::{Trust, trust};
 
 const MERGE: &str = "1234567812345678123456781234567812345678";
 
@@ -64,22 +65,27 @@ fn read(env: &BTreeMap<String, String>, event: &Value) -> Context {
     Context::read(env, Some(event.to_string().as_bytes())).unwrap()
 }
 
-/// Whose code it is: what runs without rights must never be taken for our own.
-fn whose(cx: &Context) -> &'static str {
-    match &cx.event {
-        Event::PullRequest(pull) | Event::PullRequestTarget(pull) if pull.is_fork => "fork",
-        _ => "own",
-    }
-}
-
-/// The pull request that an event names.
 fn number(cx: &Context) -> Option<u64> {
     match &cx.event {
         Event::PullRequest(pull) | Event::PullRequestTarget(pull) => Some(pull.number),
         Event::MergeGroup(group) => group.number,
         Event::WorkflowRun(run) => run.number,
         Event::IssueComment(comment) => comment.number.filter(|_| comment.is_pull_request),
-        _ => None,
+        Event::Push(_)
+        | Event::WorkflowDispatch { .. }
+        | Event::RepositoryDispatch { .. }
+        | Event::Schedule { .. }
+        | Event::Other(_) => None,
+    }
+}
+
+fn level(trust: &Trust) -> &'static str {
+    match trust {
+        Trust::Full => "full",
+        Trust::ReadOnlyFork => "read only",
+        Trust::ReportOnly => "report",
+        Trust::CommandOnly => "command",
+        Trust::Refused { .. } => "refused",
     }
 }
 
@@ -91,35 +97,35 @@ fn every_event_says_what_to_report_on() {
         assert!(cx.notices.is_empty(), "{file}");
         let short = |sha: Option<&CommitSha>| sha.map_or("-".to_owned(), |sha| sha.short().to_owned());
         let number = number(&cx).map_or("-".to_owned(), |number| format!("#{number}"));
-        let (head, base) = (short(cx.head()), short(cx.base()));
-        table.push(format!("{file:28} {number:5} {head:8} {base:8} {}", whose(&cx)));
+        let (head, base, trust) = (short(cx.head()), short(cx.base()), trust(&cx));
+        table.push(format!("{file:28} {number:5} {head:8} {base:8} {}", level(&trust)));
     }
     insta::assert_snapshot!(table.join("\n"), @r"
-    issue_comment.bot            #1    -        -        own
-    issue_comment.edited         #1    -        -        own
-    issue_comment.issue          -     -        -        own
-    issue_comment.pull_request   #1    -        -        own
-    merge_group                  #104  2ffea6d  380387f  own
-    pull_request.closed          #2    ec26c3e  f95f852  own
-    pull_request.dependabot      #2    ec26c3e  f95f852  fork
-    pull_request.draft           #2    ec26c3e  f95f852  own
-    pull_request.fork            #2    ec26c3e  f95f852  fork
-    pull_request.fork-deleted    #2    ec26c3e  f95f852  fork
-    pull_request.merged          #2    ec26c3e  f95f852  own
-    pull_request.opened          #2    ec26c3e  f95f852  own
-    pull_request.synchronize     #2    ec26c3e  f95f852  own
-    push.branch                  -     6113728  aaaaaaa  own
-    push.branch-deleted          -     -        aaaaaaa  own
-    push.branch-forced           -     6113728  aaaaaaa  own
-    push.branch-new              -     6113728  -        own
-    push.tag-deleted             -     -        6113728  own
-    repository_dispatch          -     1234567  -        own
-    schedule                     -     1234567  -        own
-    workflow_dispatch            -     1234567  -        own
-    workflow_dispatch.inputs     -     1234567  -        own
-    workflow_run                 #2    3484a3f  -        own
-    workflow_run.fork            -     3484a3f  -        own
-    workflow_run.fork-deleted    -     3484a3f  -        own
+    issue_comment.bot            #1    -        -        command
+    issue_comment.edited         #1    -        -        command
+    issue_comment.issue          -     -        -        command
+    issue_comment.pull_request   #1    -        -        command
+    merge_group                  #104  2ffea6d  380387f  full
+    pull_request.closed          #2    ec26c3e  f95f852  full
+    pull_request.dependabot      #2    ec26c3e  f95f852  read only
+    pull_request.draft           #2    ec26c3e  f95f852  full
+    pull_request.fork            #2    ec26c3e  f95f852  read only
+    pull_request.fork-deleted    #2    ec26c3e  f95f852  read only
+    pull_request.merged          #2    ec26c3e  f95f852  full
+    pull_request.opened          #2    ec26c3e  f95f852  full
+    pull_request.synchronize     #2    ec26c3e  f95f852  full
+    push.branch                  -     6113728  aaaaaaa  full
+    push.branch-deleted          -     -        aaaaaaa  full
+    push.branch-forced           -     6113728  aaaaaaa  full
+    push.branch-new              -     6113728  -        full
+    push.tag-deleted             -     -        6113728  full
+    repository_dispatch          -     1234567  -        full
+    schedule                     -     1234567  -        full
+    workflow_dispatch            -     1234567  -        full
+    workflow_dispatch.inputs     -     1234567  -        full
+    workflow_run                 #2    3484a3f  -        report
+    workflow_run.fork            -     3484a3f  -        report
+    workflow_run.fork-deleted    -     3484a3f  -        report
     ");
 }
 
@@ -187,10 +193,12 @@ fn no_single_field_is_needed_or_trusted() {
             for changed in variants {
                 let cx = read(&env, &changed);
                 let what = format!("{file} {pointer}");
-                let is_same_event = std::mem::discriminant(&cx.event) == std::mem::discriminant(&whole.event);
-                assert!(is_same_event, "{what}: {:?}", cx.event);
-                let is_no_more = whose(&cx) == whose(&whole) || whose(&cx) == "fork";
-                assert!(is_no_more, "{what}");
+                assert_eq!(discriminant(&cx.event), discriminant(&whole.event), "{what}");
+                let trusted = trust(&cx);
+                assert!(
+                    trusted == trust(&whole) || trusted == Trust::ReadOnlyFork,
+                    "{what}: {trusted:?}"
+                );
                 for (now, before) in [(cx.head(), whole.head()), (cx.base(), whole.base())] {
                     let is_known = now.is_none() || now == before || now == Some(&whole.sha);
                     assert!(is_known, "{what}: {now:?}");
@@ -363,4 +371,28 @@ fn only_the_default_branch_is_it() {
     env.insert("GITHUB_REF".to_owned(), "refs/tags/master".to_owned());
     assert!(!read(&env, &event).is_on_default_branch());
     assert!(!Context::read(&env, None).unwrap().is_on_default_branch());
+}
+
+#[test]
+fn other_events_judge_and_write_nothing() {
+    let (file, event) = events().swap_remove(0);
+    let mut env = env(&file, &event);
+    for (name, level_of) in [
+        ("pull_request_review", "read only"),
+        ("release", "read only"),
+        ("workflow_dispatch", "full"),
+    ] {
+        env.insert("GITHUB_EVENT_NAME".to_owned(), name.to_owned());
+        assert_eq!(level(&trust(&read(&env, &event))), level_of, "{name}");
+    }
+    env.insert("GITHUB_ACTOR".to_owned(), "dependabot[bot]".to_owned());
+    env.insert("GITHUB_EVENT_NAME".to_owned(), "push".to_owned());
+    assert_eq!(trust(&read(&env, &event)), Trust::ReadOnlyFork);
+    env.insert("GITHUB_EVENT_NAME".to_owned(), "pull_request_target".to_owned());
+    env.insert("GITHUB_REF".to_owned(), "refs/pull/7/merge".to_owned());
+    let Trust::Refused { why, help } = trust(&read(&env, &event)) else {
+        panic!("not refused")
+    };
+    assert!(why.contains("pull_request_target"), "{why}");
+    assert!(help.contains("workflow_run"), "{help}");
 }

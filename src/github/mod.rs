@@ -23,6 +23,7 @@ mod retry;
 pub mod runner;
 #[cfg(test)]
 mod tests;
+mod trust;
 mod wire;
 pub mod workflows;
 
@@ -33,3 +34,4 @@ pub use event::{Event, IssueComment, WorkflowRun};
 pub use inputs::{COMMANDS, COMMENT_MODES, CommentMode, INPUTS, Inputs};
 pub use repository::Repository;
 pub use retry::Pace;
+pub use trust::{Trust, trust};

@@ -73,8 +73,8 @@ pub fn services(
 pub async fn evaluate(desk: &Desk, invocation: &Invocation, job: &Evaluate, work: Work) -> Ended {
     let head = job.head.clone();
     let place = job.place;
-    // A fork's token may only read: nothing is tried that can not be.
-    let checked = head.as_ref().filter(|_| !matches!(place, Place::Fork(_)));
+    // Where the token may only read, nothing is tried that can not be.
+    let checked = head.as_ref().filter(|_| !matches!(place, Place::ReadOnly));
     let opened = match project::open(invocation) {
         Ok(opened) => opened,
         Err(failure) => return could_not_begin(desk, invocation, &failure, place, checked).await,
@@ -100,7 +100,7 @@ pub async fn evaluate(desk: &Desk, invocation: &Invocation, job: &Evaluate, work
         facts.commit = Some(head.to_string());
     }
     facts.directory.clone_from(&desk.inputs.directory);
-    if matches!(place, Place::Pull(_) | Place::Fork(_)) {
+    if matches!(place, Place::Pull(_) | Place::ReadOnly) {
         let loosened = loosened(desk, &opened, &key).await;
         call_out(&mut facts, &mut problems, &opened, &loosened);
     }
@@ -276,7 +276,7 @@ async fn upload(desk: &Desk, shown: &Shown, facts: &Facts, model: Option<Vec<u8>
         };
         desk.upload("the model as an artifact", &model).await;
     }
-    if matches!(place, Place::Fork(_)) {
+    if matches!(place, Place::ReadOnly) {
         match handover::pack(&facts.to_json()) {
             Ok(content) => {
                 let facts = Upload {
@@ -343,7 +343,7 @@ async fn show(desk: &Desk, shown: &Shown, name: &str, place: Place, head: Option
             }
         }
         Place::Schedule => desk.issue(shown).await,
-        Place::Fork(_) | Place::Commit => {}
+        Place::ReadOnly | Place::Commit => {}
     }
     has_check
 }

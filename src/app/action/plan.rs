@@ -1,7 +1,7 @@
 //! What an event asks for: from context and inputs to a job. Pure.
 
 use crate::base::CommitSha;
-use crate::github::{Context, Event, Inputs, IssueComment, WorkflowRun};
+use crate::github::{Context, Event, Inputs, IssueComment, Trust, WorkflowRun, trust};
 
 /// What there is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub enum Place {
     /// Checks and the comment of this pull request.
     Pull(u64),
     /// Nothing: the token may only read. The facts go up as an artifact, and a run with rights shows them.
-    Fork(u64),
+    ReadOnly,
     /// Checks, and the pull request that this commit came from.
     DefaultBranch,
     /// As [`Place::DefaultBranch`], and one issue while it does not pass.
@@ -61,11 +61,14 @@ pub enum Move {
 /// What to do for this event, with these inputs.
 pub fn plan(context: &Context, inputs: &Inputs) -> Job {
     let command = inputs.command.as_deref();
+    let may_write = match trust(context) {
+        Trust::Full | Trust::ReportOnly | Trust::CommandOnly => true,
+        Trust::ReadOnlyFork => false,
+        Trust::Refused { why, help } => return refuse(&why, &help),
+    };
+    // What is written where the token may write.
+    let place = |place: Place| if may_write { place } else { Place::ReadOnly };
     match &context.event {
-        Event::PullRequestTarget(_) => refuse(
-            "`pull_request_target` gives a pull request's code the repository's secrets and a token that may write",
-            "use `pull_request`: forks are reported by a second workflow on `workflow_run`, which `mlops init` writes",
-        ),
         Event::WorkflowRun(run) => match command {
             None | Some("publish-report") => Job::Report(run.clone()),
             Some("doctor") => Job::Doctor,
@@ -77,16 +80,11 @@ pub fn plan(context: &Context, inputs: &Inputs) -> Job {
             Some("doctor") => Job::Doctor,
             Some(other) => unsafe_event(other, "issue_comment"),
         },
-        Event::PullRequest(pull) => {
-            let place = if pull.is_fork {
-                Place::Fork(pull.number)
-            } else {
-                Place::Pull(pull.number)
-            };
+        Event::PullRequest(pull) | Event::PullRequestTarget(pull) => {
             let evaluate = Evaluate {
                 head: pull.head.clone(),
                 keep_back: Some("it is published once this is merged"),
-                place,
+                place: place(Place::Pull(pull.number)),
             };
             match command {
                 _ if pull.action.as_deref() == Some("closed") => {
@@ -109,7 +107,7 @@ pub fn plan(context: &Context, inputs: &Inputs) -> Job {
             Evaluate {
                 head: group.head.clone(),
                 keep_back: Some("it is published once this is merged"),
-                place: Place::Commit,
+                place: place(Place::Commit),
             },
         ),
         Event::Push(_)
@@ -118,18 +116,22 @@ pub fn plan(context: &Context, inputs: &Inputs) -> Job {
         | Event::Schedule { .. }
         | Event::Other(_) => {
             let is_default = context.is_on_default_branch();
-            let place = match (&context.event, is_default) {
+            let shown = match (&context.event, is_default) {
                 (Event::Schedule { .. }, true) => Place::Schedule,
                 (_, true) => Place::DefaultBranch,
                 (_, false) => Place::Commit,
             };
-            let publishes = is_default && !matches!(context.event, Event::Other(_));
+            let keep_back = match (is_default, may_write) {
+                (true, true) => None,
+                (true, false) => Some("the token of this run may only read"),
+                (false, _) => Some("only the default branch publishes"),
+            };
             on_branch(
                 command,
                 Evaluate {
                     head: context.head().cloned(),
-                    keep_back: (!publishes).then_some("only the default branch publishes"),
-                    place,
+                    keep_back,
+                    place: place(shown),
                 },
             )
         }
@@ -138,9 +140,13 @@ pub fn plan(context: &Context, inputs: &Inputs) -> Job {
 
 /// The commands that an event of a branch knows.
 fn on_branch(command: Option<&str>, evaluate: Evaluate) -> Job {
-    let moves = |to: Move| match evaluate.keep_back {
-        None => Job::Move(to),
-        Some(_) => refuse(
+    let moves = |to: Move| match (evaluate.keep_back, evaluate.place) {
+        (None, _) => Job::Move(to),
+        (Some(_), Place::ReadOnly) => refuse(
+            "production does not move in a run whose token may only read",
+            "start the workflow on the default branch by hand",
+        ),
+        (Some(_), _) => refuse(
             "production moves from the default branch alone",
             "start the workflow on the default branch",
         ),
@@ -230,7 +236,7 @@ mod tests {
         assert!(own.keep_back.is_some());
         assert_eq!(
             evaluate(planned("pull_request", &pull(2, ""), &[])).place,
-            Place::Fork(7)
+            Place::ReadOnly
         );
         let push = evaluate(planned("push", MAIN, &[]));
         assert_eq!((push.keep_back, push.place), (None, Place::DefaultBranch));
@@ -243,7 +249,18 @@ mod tests {
         let scheduled = evaluate(planned("schedule", MAIN, &[]));
         assert_eq!((scheduled.keep_back, scheduled.place), (None, Place::Schedule));
         assert!(evaluate(planned("merge_group", "{}", &[])).keep_back.is_some());
-        assert!(evaluate(planned("release", MAIN, &[])).keep_back.is_some());
+        for (event, env) in [
+            ("release", vec![]),
+            ("pull_request_review", vec![]),
+            ("push", vec![("GITHUB_ACTOR", "dependabot[bot]")]),
+        ] {
+            let without_rights = evaluate(planned(event, MAIN, &env));
+            assert_eq!(
+                (without_rights.keep_back.is_some(), without_rights.place),
+                (true, Place::ReadOnly),
+                "{event}"
+            );
+        }
         assert!(matches!(planned("workflow_run", "{}", &[]), Job::Report(_)));
         assert!(matches!(planned("issue_comment", "{}", &[]), Job::Nothing { .. }));
         assert!(matches!(
@@ -281,6 +298,7 @@ mod tests {
                 Job::Refuse { .. }
             ));
             assert!(matches!(planned("merge_group", "{}", &asked), Job::Refuse { .. }));
+            assert!(matches!(planned("release", MAIN, &asked), Job::Refuse { .. }));
         }
         let status = planned("workflow_dispatch", MAIN, &[("INPUT_COMMAND", "status")]);
         assert_eq!(status, Job::Move(Move::Status));
