@@ -55,6 +55,7 @@ pub async fn react(
 
 #[derive(Debug, Deserialize)]
 struct Comment {
+    id: u64,
     #[serde(default)]
     html_url: String,
     #[serde(default)]
@@ -63,7 +64,47 @@ struct Comment {
     user: Option<Author>,
 }
 
-/// Answers, and tells the address. `key` names what is answered: who answers it again finds the first answer.
+impl Comment {
+    fn replied(self) -> Replied {
+        let body = self.body.unwrap_or_default();
+        Replied {
+            id: self.id,
+            url: self.html_url,
+            data: hidden::data(&body),
+            body,
+        }
+    }
+}
+
+/// An answer that was given, and what was left in it for whoever answers again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Replied {
+    pub id: u64,
+    pub url: String,
+    pub body: String,
+    /// Untrusted, as of all comments.
+    pub data: Option<Value>,
+}
+
+/// What was answered already. `key` names what is answered.
+pub async fn replied(
+    client: &Client,
+    repository: &Repository,
+    issue: u64,
+    key: &str,
+) -> Result<Option<Replied>, GithubError> {
+    let us = Us::ask(client).await;
+    let marker = hidden::marker("reply", key, "v1");
+    let path = format!("/repos/{repository}/issues/{issue}/comments?per_page=100");
+    let comments: Vec<Comment> = client.pages(&path, COMMENT_LIMIT).await?;
+    let ours = comments.into_iter().find(|comment| {
+        let body = comment.body.as_deref().unwrap_or_default();
+        hidden::begins_with(body, &marker) && us.wrote(comment.user.as_ref())
+    });
+    Ok(ours.map(Comment::replied))
+}
+
+/// Answers, and tells the address. Who answers again finds the first answer, and leaves it as it is.
 pub async fn reply(
     client: &Client,
     repository: &Repository,
@@ -71,24 +112,55 @@ pub async fn reply(
     body: &str,
     key: &str,
 ) -> Result<String, GithubError> {
-    let us = Us::ask(client).await;
+    let text = format!("{}\n{}", hidden::marker("reply", key, "v1"), bounded(body));
+    let replied = match replied(client, repository, issue, key).await? {
+        Some(replied) => replied,
+        None => first(client, repository, issue, &text, key).await?,
+    };
+    Ok(replied.url)
+}
+
+/// Answers, or makes the answer that is there say this.
+pub async fn reply_anew(
+    client: &Client,
+    repository: &Repository,
+    issue: u64,
+    body: &str,
+    data: &Value,
+    key: &str,
+) -> Result<String, GithubError> {
     let marker = hidden::marker("reply", key, "v1");
+    let text = format!("{marker}\n{}\n\n{}", bounded(body), hidden::data_line(data));
+    let found = match replied(client, repository, issue, key).await? {
+        Some(found) => found,
+        None => first(client, repository, issue, &text, key).await?,
+    };
+    if found.body != text {
+        let path = format!("/repos/{repository}/issues/comments/{}", found.id);
+        client.patch::<Value>(&path, &json!({ "body": text })).await?;
+    }
+    Ok(found.url)
+}
+
+async fn first(
+    client: &Client,
+    repository: &Repository,
+    issue: u64,
+    text: &str,
+    key: &str,
+) -> Result<Replied, GithubError> {
     let path = format!("/repos/{repository}/issues/{issue}/comments");
     let look = async || {
-        let list = format!("{path}?per_page=100");
-        let comments: Vec<Comment> = client.pages(&list, COMMENT_LIMIT).await?;
-        Ok(comments.into_iter().find(|comment| {
-            let body = comment.body.as_deref().unwrap_or_default();
-            hidden::begins_with(body, &marker) && us.wrote(comment.user.as_ref())
+        let found = replied(client, repository, issue, key).await?;
+        Ok(found.map(|found| Comment {
+            id: found.id,
+            html_url: found.url,
+            body: Some(found.body),
+            user: None,
         }))
     };
-    let comment = if let Some(comment) = look().await? {
-        comment
-    } else {
-        let body = json!({ "body": format!("{marker}\n{}", bounded(body)) });
-        client.create(&path, &body, look).await?
-    };
-    Ok(comment.html_url)
+    let comment: Comment = client.create(&path, &json!({ "body": text }), look).await?;
+    Ok(comment.replied())
 }
 
 /// By the role where there is one that we know, else by the permission that it is built on.

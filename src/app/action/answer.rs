@@ -8,16 +8,16 @@ use crate::cli::Invocation;
 use crate::config::Approval;
 use crate::github::commands::{self, Command};
 use crate::github::comments::{self, Sticky};
-use crate::github::issues::{self, Permission, Reaction};
+use crate::github::issues::{self, Permission, Reaction, Replied};
 use crate::github::pulls::{self, Pull};
 use crate::github::{Client, IssueComment, workflows};
 use crate::pipeline::{self, Services};
 use crate::report::{self, Around, Render as _, Tone};
-use crate::track::VersionRef;
+use crate::track::{AliasMove, LedgerEvent, VersionRef};
 
 use super::super::moves::Wanted;
 use super::super::project::{self, Opened};
-use super::super::{FAILED, Failure, PASSED, UNUSABLE};
+use super::super::{FAILED, Failure, PASSED, UNUSABLE, promote};
 use super::desk::Desk;
 use super::evaluate::{self, Work};
 use super::moving::{self, Answer};
@@ -58,6 +58,11 @@ pub async fn answer(desk: &Desk, invocation: &Invocation, comment: &IssueComment
         comment: id,
         author,
     };
+    let before = issues::replied(client, &desk.context.repository, pull, &id.to_string()).await;
+    if let Some(code) = desk.soft("what was answered before", before).and_then(final_code) {
+        desk.say(&["nothing to do: this comment was answered already".to_owned()]);
+        return code;
+    }
     desk.soft(
         "the reaction",
         issues::react(client, &desk.context.repository, id, Reaction::Eyes).await,
@@ -76,6 +81,12 @@ pub async fn answer(desk: &Desk, invocation: &Invocation, comment: &IssueComment
     reply(desk, &asked, answer).await
 }
 
+/// How a comment that was answered before ended. What could not be found out, or could not be used, is tried again.
+fn final_code(replied: Option<Replied>) -> Option<u8> {
+    let code = replied?.data?["code"].as_u64()?;
+    [PASSED, FAILED].into_iter().find(|known| u64::from(*known) == code)
+}
+
 async fn reply(desk: &Desk, asked: &Asked<'_>, answer: Answer) -> u8 {
     let repository = &desk.context.repository;
     let around = Around {
@@ -84,7 +95,9 @@ async fn reply(desk: &Desk, asked: &Asked<'_>, answer: Answer) -> u8 {
     };
     let document = report::around(answer.document, &around);
     let body = report::Markdown { limit: 60_000 }.render(&document);
-    let replied = issues::reply(asked.client, repository, asked.pull, &body, &asked.comment.to_string()).await;
+    let data = serde_json::json!({ "schema": 1, "code": answer.code });
+    let key = asked.comment.to_string();
+    let replied = issues::reply_anew(asked.client, repository, asked.pull, &body, &data, &key).await;
     desk.soft("the reply", replied);
     let reaction = if answer.code == PASSED {
         Reaction::Rocket
@@ -129,6 +142,19 @@ async fn decide(desk: &Desk, invocation: &Invocation, asked: &Asked<'_>, command
     let opened = project::open(invocation)?;
     let (events, _) = unbounded_channel();
     let services = evaluate::services(desk, invocation, &opened, asked.author, events)?;
+    if matches!(command, Command::Promote { .. } | Command::Rollback) {
+        let ledger = services.registry.ledger(&opened.project.model).await?;
+        // Its answer was lost, or a person has deleted it.
+        if let Some(step) = ledger.iter().find_map(|entry| asked.followed_in(&entry.event)) {
+            let (model, word) = (&opened.project.model, "Done before");
+            let sentence = promote::sentence(model, step);
+            return Ok(Answer {
+                document: report::statement(model.as_str(), Tone::Plain, word, &sentence, &[]),
+                code: PASSED,
+                moved: None,
+            });
+        }
+    }
     match command {
         Command::Help | Command::Status => {
             moving::answered(&opened, &services, Move::Status, &Wanted::candidate()).await
@@ -167,7 +193,7 @@ async fn decide(desk: &Desk, invocation: &Invocation, asked: &Asked<'_>, command
                     Err(answer) => return Ok(answer),
                 },
             };
-            promote(desk, asked, &opened, &services, &wanted).await
+            promoted(desk, asked, &opened, &services, &wanted).await
         }
     }
 }
@@ -175,10 +201,19 @@ async fn decide(desk: &Desk, invocation: &Invocation, asked: &Asked<'_>, command
 impl Asked<'_> {
     /// For the ledger.
     fn words(&self) -> String {
-        format!(
-            "asked for by {} in #{} (comment {})",
-            self.author, self.pull, self.comment
-        )
+        format!("asked for by {} in {}", self.author, self.place())
+    }
+
+    fn place(&self) -> String {
+        format!("#{} (comment {})", self.pull, self.comment)
+    }
+
+    /// What this very comment has moved.
+    fn followed_in<'a>(&self, event: &'a LedgerEvent) -> Option<&'a AliasMove> {
+        match event {
+            LedgerEvent::Moved(step) => Some(step).filter(|step| step.because.contains(&self.place())),
+            LedgerEvent::Published { .. } | LedgerEvent::Judged { .. } => None,
+        }
     }
 }
 
@@ -268,7 +303,7 @@ fn known(pull: &Pull, data: Option<&Value>) -> Result<Bound, (&'static str, &'st
     }
 }
 
-async fn promote(
+async fn promoted(
     desk: &Desk,
     asked: &Asked<'_>,
     opened: &Opened,
