@@ -147,12 +147,12 @@ impl Desk {
     }
 
     /// Where a reader of the report reads on.
-    pub fn around(&self, report: Option<String>, by_stranger: bool) -> Around {
+    pub fn around(&self, report: Option<String>) -> Around {
         Around {
             report,
             run: Some(self.page()),
             next: None,
-            by_stranger,
+            by_stranger: false,
         }
     }
 

@@ -123,7 +123,7 @@ pub async fn evaluate(desk: &Desk, invocation: &Invocation, job: &Evaluate, work
         Work::Run => upload(desk, &shown, &facts, model, place).await,
         Work::Check => None,
     };
-    let mut around = desk.around(page, false);
+    let mut around = desk.around(page);
     around.next = next(&opened, &facts);
     shown.document = report::around(shown.document, &around);
     let title = report::document_title(&shown.document);
@@ -362,7 +362,7 @@ async fn could_not_begin(
     let key = shown::in_repository(directory, file);
     let result = failure::result(failure);
     let mut shown = shown::of_problems_alone(&key, &key, directory, &problems, &result);
-    shown.document = report::around(shown.document, &desk.around(None, false));
+    shown.document = report::around(shown.document, &desk.around(None));
     let has_check = show(desk, &shown, &format!("mlops / {key}"), place, checked).await;
     let code = failure::show(failure, invocation);
     desk.tell_runner(&shown, has_check);

@@ -3,15 +3,19 @@
 use crate::base::Diagnostics;
 use crate::facts::Facts;
 use crate::github::checks::Conclusion;
+use crate::github::handover::Handed;
 use crate::github::runner::{self, Annotation, Level};
 use crate::github::{WorkflowRun, handover, pulls};
-use crate::report::{self, Render as _};
+use crate::report::{self, Around, Render as _};
 
 use super::super::run as local;
-use super::super::{PASSED, UNKNOWN};
+use super::super::{PASSED, UNKNOWN, UNUSABLE};
 use super::deliver::Loudness;
 use super::desk::Desk;
 use super::shown::{self, Shown};
+
+/// Of one configuration: twenty are less than the runner takes.
+const SUMMARY_LIMIT: usize = 40_000;
 
 /// Publishes the facts that a run without rights left.
 pub async fn report(desk: &Desk, run: &WorkflowRun) -> u8 {
@@ -32,9 +36,14 @@ pub async fn report(desk: &Desk, run: &WorkflowRun) -> u8 {
     for (name, why) in &received.refused {
         desk.notice(format!("`{name}` is refused: {why}"));
     }
+    let mut code = if received.refused.is_empty() { PASSED } else { UNUSABLE };
     if received.handed.is_empty() {
-        desk.say(&["nothing to do: the run left no facts, since it could report by itself".to_owned()]);
-        return PASSED;
+        let why = match code {
+            PASSED => "nothing to do: the run left no facts, since it could report by itself",
+            _ => "nothing to report: what the run left is refused",
+        };
+        desk.say(&[why.to_owned()]);
+        return code;
     }
     let pull = match (&run.head_owner, &run.head_branch) {
         (Some(owner), Some(branch)) => pulls::open_from(client, repository, owner, branch, head).await,
@@ -46,43 +55,66 @@ pub async fn report(desk: &Desk, run: &WorkflowRun) -> u8 {
     };
     let Some(pull) = pull else {
         desk.say(&["nothing to do: no open pull request has this commit as its head".to_owned()]);
-        return PASSED;
+        return code;
     };
-    let mut code = PASSED;
+    let mut summary = String::new();
     for one in received.handed {
-        let facts = String::from_utf8(one.bytes)
-            .map_err(|_| "they are not text".to_owned())
-            .and_then(|text| Facts::from_stranger(&text).map_err(|error| error.to_string()));
-        match facts {
+        match read(&one) {
             Ok(facts) => {
-                let shown = of_stranger(desk, &facts, head.as_str());
+                let shown = of_stranger(&facts, run_page(desk, id), head.as_str());
                 desk.checks(&shown, &format!("mlops / {} (fork)", shown.name), head)
                     .await;
                 if desk.is_current(pull.number, head).await {
                     desk.comment(&shown, pull.number, head, Loudness::Heard).await;
                 }
-                let summary = report::Markdown { limit: 200_000 }.render(&shown.document);
-                desk.write_files(&shown.outputs, &summary);
+                summary += &report::Markdown { limit: SUMMARY_LIMIT }.render(&shown.document);
+                summary += "\n\n";
             }
-            Err(error) => {
-                desk.notice(format!("the facts in `{}` are refused: {error}", one.key));
-                code = UNKNOWN;
+            Err(why) => {
+                desk.notice(format!("the facts in `{}` are refused: {why}", one.key));
+                code = UNUSABLE;
             }
         }
     }
+    // That a stranger's run passed is nothing that a step after this one may act on.
+    let reason = format!("the run of a fork for pull request {} is reported", pull.number);
+    desk.write_files(&[("reason", reason)], &summary);
     desk.say(&[]);
     code
 }
 
+/// The facts, if they are what the name of their artifact says: two that claim to be one would take turns in one comment.
+fn read(one: &Handed) -> Result<Facts, String> {
+    let text = std::str::from_utf8(&one.bytes).map_err(|_| "they are not text".to_owned())?;
+    let facts = Facts::from_stranger(text).map_err(|error| error.to_string())?;
+    let key = shown::in_repository(facts.directory.as_deref(), &facts.config_file);
+    if handover::key(&key) == one.key {
+        Ok(facts)
+    } else {
+        Err("they are of another configuration than their name says".to_owned())
+    }
+}
+
+/// Of the run that found it, where its log and its whole report are; this one only shows it.
+fn run_page(desk: &Desk, id: u64) -> String {
+    let (server, repository) = (&desk.context.urls.server, &desk.context.repository);
+    format!("{server}/{repository}/actions/runs/{id}")
+}
+
 /// As a run of ours shows it, but nothing is called a success on a stranger's word.
-fn of_stranger(desk: &Desk, facts: &Facts, head: &str) -> Shown {
+fn of_stranger(facts: &Facts, page: String, head: &str) -> Shown {
     let facts = Facts {
         commit: Some(head.to_owned()),
         ..facts.clone()
     };
     let result = local::result(&facts, None);
     let mut shown = shown::of_facts(&facts, &Diagnostics::default(), &result, None, false);
-    shown.document = report::around(shown.document, &desk.around(None, true));
+    let around = Around {
+        run: Some(page),
+        by_stranger: true,
+        ..Around::default()
+    };
+    shown.document = report::around(shown.document, &around);
     shown.conclusion = doubted(shown.conclusion);
     shown.version = None;
     for gate in &mut shown.gates {
