@@ -88,17 +88,19 @@ pub fn run(args: impl IntoIterator<Item = OsString>, env: BTreeMap<String, Strin
     code
 }
 
-/// Resolves when the outside asks to stop.
-async fn stop_signal() {
+/// Resolves when the outside asks to stop, which is listened for from the call on.
+fn stop_signal() -> impl Future<Output = ()> {
     let listen = |kind| signal(kind).ok();
     let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt()), listen(SignalKind::terminate()));
     let wait = async |signal: &mut Option<tokio::signal::unix::Signal>| match signal {
         Some(signal) => drop(signal.recv().await),
         None => std::future::pending().await,
     };
-    tokio::select! {
-        () = wait(&mut interrupt) => {}
-        () = wait(&mut terminate) => {}
+    async move {
+        tokio::select! {
+            () = wait(&mut interrupt) => {}
+            () = wait(&mut terminate) => {}
+        }
     }
 }
 

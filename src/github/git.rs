@@ -8,7 +8,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use sha1::{Digest as _, Sha1};
 
@@ -129,6 +128,13 @@ struct Reference {
     object: Made,
 }
 
+#[derive(Deserialize)]
+struct Matching {
+    #[serde(rename = "ref")]
+    name: String,
+    object: Made,
+}
+
 impl Git {
     pub fn new(client: Client, repository: Repository) -> Self {
         Self { client, repository }
@@ -147,9 +153,13 @@ impl Git {
         {
             Ok(found) => Ok(Some(found.object.sha)),
             Err(GithubError::NotFound { .. }) => {
-                // This is also what a token is told that may not see the repository.
-                let _: IgnoredAny = self.client.get(&format!("/repos/{}", self.repository)).await?;
-                Ok(None)
+                // This is also what a token is told that may not see the repository, and a server in trouble may say
+                // it; that there is none must be said by a list without it.
+                let path = self.path(&format!("matching-refs/heads/{}", escaped(branch)));
+                let found: Vec<Matching> = self.client.get(&path).await?;
+                let name = format!("refs/heads/{branch}");
+                let same = found.into_iter().find(|one| one.name == name);
+                Ok(same.map(|one| one.object.sha))
             }
             Err(error) => Err(error),
         }

@@ -48,10 +48,9 @@ pub struct Service {
     /// For all calls together; what happens between them does not count.
     pub budget: Duration,
     pub pace: Pace,
+    /// For one try of a call to the service; transfers may take longer.
+    pub request_timeout: Duration,
 }
-
-/// The pace that the service's own clients have.
-pub const PACE: Pace = Pace(Duration::from_secs(3));
 
 /// What an artifact is, for the browser that opens it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,7 +121,7 @@ impl Results {
         base.set_query(None);
         base.set_fragment(None);
         Ok(Self {
-            wire: Wire::new(service.budget, service.pace)?,
+            wire: Wire::new(service.budget, service.pace, service.request_timeout)?,
             base,
             ids: BackendIds::of(&service.runtime.token)
                 .ok_or(unsupported("the runner's token does not name the job it is for"))?,

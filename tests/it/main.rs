@@ -10,6 +10,7 @@ mod agreement;
 mod architecture;
 mod documents;
 mod edges;
+mod faults;
 mod lifecycle;
 mod processes;
 mod pull_request;

@@ -2,9 +2,12 @@
 
 use std::path::Path;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::watch;
 
 use super::super::project::Opened;
-use super::desk::{Desk, FILE_COMMANDS, locked};
+use super::desk::{Desk, FILE_COMMANDS, Open, locked};
 use super::moving::Answer;
 use super::shown::{self, Etiquette, Shown, Standing};
 use crate::base::CommitSha;
@@ -23,22 +26,40 @@ const CHECK_LIMIT: usize = 60_000;
 const GATE_LIMIT: usize = 20_000;
 /// Half of what the runner takes.
 const SUMMARY_LIMIT: usize = 500_000;
+/// How long a cancelled job waits for the check that it was about to open.
+const ON_ITS_WAY: Duration = Duration::from_secs(2);
 
 impl Desk {
     /// Says on the commit that work has begun.
     pub async fn open_check(&self, name: &str, key: &str, head: &CommitSha) {
         let Some(client) = &self.github else { return };
         let check = self.check(name, key, head);
-        *locked(&self.open) = Some((check.clone(), None));
-        let started = checks::start(
-            client,
-            &self.context.repository,
-            &check,
-            "Running",
-            "Data, lint, tests, training and comparison are under way.",
-        );
-        let started = self.soft("the check", started.await);
-        *locked(&self.open) = started.map(|id| (check, Some(id)));
+        let (known, id) = watch::channel(None);
+        let of = (client.clone(), self.context.repository.clone(), check.clone());
+        // Beside us, since a signal drops us: what GitHub makes for a call that nobody waits for, nobody would end.
+        let starting = tokio::spawn(async move {
+            let (client, repository, check) = of;
+            let started = checks::start(
+                &client,
+                &repository,
+                &check,
+                "Running",
+                "Data, lint, tests, training and comparison are under way.",
+            );
+            let started = started.await;
+            known.send_replace(started.as_ref().ok().copied());
+            started
+        });
+        *locked(&self.open) = Some(Open {
+            check,
+            id,
+            starting: starting.abort_handle(),
+        });
+        // It does not panic, and only `cancel` ends it.
+        let Ok(started) = starting.await else { return };
+        if self.soft("the check", started).is_none() {
+            locked(&self.open).take();
+        }
     }
 
     fn check(&self, name: &str, key: &str, head: &CommitSha) -> Check {
@@ -53,7 +74,21 @@ impl Desk {
     /// Ends the open check as cancelled; quick, since the runner is about to kill us.
     pub async fn cancel(&self) {
         let open = locked(&self.open).take();
-        if let (Some((check, id)), Some(client)) = (open, &self.github) {
+        if let (
+            Some(Open {
+                check,
+                mut id,
+                starting,
+            }),
+            Some(client),
+        ) = (open, &self.github)
+        {
+            // It may be on its way.
+            let id = match tokio::time::timeout(ON_ITS_WAY, id.wait_for(Option::is_some)).await {
+                Ok(Ok(id)) => *id,
+                Ok(Err(_)) | Err(_) => None,
+            };
+            starting.abort();
             let cancelled = checks::cancel(client, &self.context.repository, &check, id).await;
             self.soft("the end of the check", cancelled);
         }
@@ -63,7 +98,9 @@ impl Desk {
     pub async fn checks(&self, shown: &Shown, name: &str, head: &CommitSha) -> bool {
         let Some(client) = &self.github else { return false };
         let repository = &self.context.repository;
-        let open = locked(&self.open).clone();
+        let open = locked(&self.open)
+            .as_ref()
+            .map(|open| (open.check.clone(), *open.id.borrow()));
         let (check, id) = open.unwrap_or_else(|| (self.check(name, &shown.key, head), None));
         let output = checks::Output {
             title: report::document_title(&shown.document),

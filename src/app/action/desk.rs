@@ -5,6 +5,9 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
 use crate::base::CommitSha;
 use crate::github::checks::{Check, CheckId};
 use crate::github::pulls::{self, Pull};
@@ -46,7 +49,15 @@ pub struct Desk {
     /// What stands in the runner's files is not ours: then the step must not pass.
     pub files_are_unknown: AtomicBool,
     /// The check that says "in progress" until somebody ends it.
-    pub open: Mutex<Option<(Check, Option<CheckId>)>>,
+    pub open: Mutex<Option<Open>>,
+}
+
+/// A check that is being opened, or is open.
+pub struct Open {
+    pub check: Check,
+    /// Once GitHub has said it; nobody can say it any more when the sender is gone.
+    pub id: watch::Receiver<Option<CheckId>>,
+    pub starting: AbortHandle,
 }
 
 pub fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

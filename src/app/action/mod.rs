@@ -6,33 +6,40 @@ mod desk;
 mod evaluate;
 mod listen;
 mod moving;
+mod patience;
 mod plan;
 mod shown;
 mod stranger;
 
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::base::{Diagnostic, Diagnostics, Secret};
 use crate::cli::Invocation;
-use crate::github::results::{CacheMode, PACE, Results, Service};
+use crate::github::results::{CacheMode, Results, Service};
 use crate::github::runner::{self, Annotation, Level};
-use crate::github::{self, Client, Connection, Context, Inputs};
+use crate::github::{self, Client, Connection, Context, Inputs, Pace};
 use crate::pipeline::chain;
 use crate::{exec, sys};
 
 use super::{CANCELLED, PASSED, UNKNOWN, UNUSABLE, doctor, failure, print, stop_signal};
 use desk::Desk;
+use patience::Patience;
 use plan::Job;
 
 /// For all calls of one job together; what is not done by then is given up softly.
 const BUDGET: Duration = Duration::from_mins(2);
+/// The service behind artifacts and caches is given three times as long between two tries.
+const SLOWER: u32 = 3;
 /// Between being told to stop and being killed there are seven and a half seconds.
-const LAST_WORDS: Duration = Duration::from_secs(4);
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// Does what the event asks for, whatever happens on the way.
 pub async fn run(invocation: &Invocation) -> u8 {
+    // One listener from the beginning to the end: between two of them a signal would be lost.
+    let mut stopped = pin!(stop_signal());
     let mut desk = match open(invocation) {
         Ok(desk) => desk,
         Err(problems) => {
@@ -42,23 +49,31 @@ pub async fn run(invocation: &Invocation) -> u8 {
             return UNUSABLE;
         }
     };
-    let code = tokio::select! {
-        () = desk.complete() => None,
-        () = stop_signal() => Some(CANCELLED),
+    let done = tokio::select! {
+        biased;
+        () = &mut stopped => None,
+        () = desk.complete() => Some(()),
     };
-    let code = if let Some(code) = code {
-        code
-    } else {
-        tokio::select! {
-            code = work(&desk, invocation) => code,
-            () = stop_signal() => {
-                failure::say("cancelled; the next run takes up what was finished");
-                // What runs is dropped now; a check that says "in progress" would say so for two weeks.
-                let last = tokio::time::timeout(LAST_WORDS, desk.cancel());
-                let (_, _) = tokio::join!(exec::stop_all(), last);
-                desk.write_files(&[("passed", "false".to_owned()), ("reason", "cancelled".to_owned())], "");
-                CANCELLED
-            }
+    let done = match done {
+        None => None,
+        Some(()) => tokio::select! {
+            biased;
+            () = &mut stopped => None,
+            code = work(&desk, invocation) => Some(code),
+        },
+    };
+    let code = match done {
+        Some(code) => code,
+        None => {
+            failure::say("cancelled; the next run takes up what was finished");
+            // What ran is dropped by now; a check that says "in progress" would say so for two weeks.
+            let last = tokio::time::timeout(LAST_WORDS, desk.cancel());
+            let (_, _) = tokio::join!(exec::stop_all(), last);
+            desk.write_files(
+                &[("passed", "false".to_owned()), ("reason", "cancelled".to_owned())],
+                "",
+            );
+            CANCELLED
         }
     };
     exec::stop_all().await;
@@ -85,12 +100,18 @@ fn open(invocation: &Invocation) -> Result<Desk, Diagnostics> {
     let event = env
         .get("GITHUB_EVENT_PATH")
         .and_then(|path| sys::read(path.as_ref(), github::MAX_EVENT_BYTES).ok());
-    let (context, inputs) = match (Context::read(env, event.as_deref()), Inputs::read(env)) {
-        (Ok(context), Ok(inputs)) => (context, inputs),
-        (context, inputs) => {
+    let read = (
+        Context::read(env, event.as_deref()),
+        Inputs::read(env),
+        Patience::read(env),
+    );
+    let (context, inputs, patience) = match read {
+        (Ok(context), Ok(inputs), Ok(patience)) => (context, inputs, patience),
+        (context, inputs, patience) => {
             let mut problems = Diagnostics::default();
             problems.extend(context.err().unwrap_or_default());
             problems.extend(inputs.err().unwrap_or_default());
+            problems.extend(patience.err().unwrap_or_default());
             return Err(problems);
         }
     };
@@ -102,6 +123,8 @@ fn open(invocation: &Invocation) -> Result<Desk, Diagnostics> {
     let github = inputs.token.as_ref().and_then(|token| {
         let connection = Connection {
             budget: BUDGET,
+            pace: Pace(patience.second),
+            request_timeout: patience.timeout,
             ..Connection::new(context.urls.clone(), Some(token.clone()))
         };
         Client::new(connection)
@@ -118,7 +141,8 @@ fn open(invocation: &Invocation) -> Result<Desk, Diagnostics> {
             cache: CacheMode::read(env.get("ACTIONS_CACHE_MODE").map(String::as_str)),
             retention_days: context.retention_days,
             budget: BUDGET,
-            pace: PACE,
+            pace: Pace(patience.second.saturating_mul(SLOWER)),
+            request_timeout: patience.timeout,
         };
         Results::new(&service)
             .map_err(|error| notices.push(format!("artifacts are missing: {}", chain(&error))))

@@ -316,6 +316,7 @@ fn service(url: &str, job: &str) -> Service {
         retention_days: Some(30),
         budget: Duration::from_mins(1),
         pace: Pace(Duration::from_millis(1)),
+        request_timeout: Duration::from_secs(30),
     }
 }
 
@@ -672,7 +673,12 @@ async fn the_mode_of_the_runner_is_kept_without_asking() {
 async fn a_download_ends_at_its_limit() {
     let (world, url) = server().await;
     world.lock().unwrap().blobs.insert(1, (vec![0; 5000], String::new()));
-    let wire = Wire::new(Duration::from_mins(1), Pace(Duration::from_millis(1))).unwrap();
+    let wire = Wire::new(
+        Duration::from_mins(1),
+        Pace(Duration::from_millis(1)),
+        Duration::from_secs(30),
+    )
+    .unwrap();
     let address = Url::parse(&format!("{url}/blob/1?sig={SIGNATURE}")).unwrap();
     let error = blob::get(&wire, "download", &address, 4999).await.unwrap_err();
     assert!(matches!(error, ResultsError::TooLarge { limit_bytes: 4999, .. }));

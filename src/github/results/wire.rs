@@ -17,8 +17,8 @@ const TRIES: u32 = 5;
 /// An answer of the service is a few hundred bytes; of storage nothing is read but a download.
 pub(super) const ANSWER_LIMIT: u64 = 1 << 20;
 const CONNECT: Duration = Duration::from_secs(15);
-/// A transfer that does not move for so long is over.
-const STALLED: Duration = Duration::from_mins(5);
+/// A transfer may be silent for so many times as long as a call of the service may take.
+const STALLED: u32 = 10;
 
 /// One request, in a form that can be sent again.
 pub(super) struct Request<'a> {
@@ -60,10 +60,11 @@ pub(super) struct Wire {
     /// Time that is left for all calls together; what happens between them is not theirs.
     left: Mutex<Duration>,
     pace: Pace,
+    request_timeout: Duration,
 }
 
 impl Wire {
-    pub fn new(budget: Duration, pace: Pace) -> Result<Self, ResultsError> {
+    pub fn new(budget: Duration, pace: Pace, request_timeout: Duration) -> Result<Self, ResultsError> {
         // Fails when a provider is there already, which is as good.
         rustls::crypto::ring::default_provider().install_default().ok();
         let client = Client::builder()
@@ -71,13 +72,14 @@ impl Wire {
             // Nothing here redirects, and neither a token nor a signature may go where an answer says.
             .redirect(redirect::Policy::none())
             .connect_timeout(CONNECT)
-            .read_timeout(STALLED)
+            .read_timeout(request_timeout.saturating_mul(STALLED))
             .build()
             .map_err(|error| ResultsError::unreachable("be set up", error))?;
         Ok(Self {
             client,
             left: Mutex::new(budget),
             pace,
+            request_timeout,
         })
     }
 
@@ -154,6 +156,8 @@ impl Wire {
         if let Some(token) = request.token {
             builder = builder.header(AUTHORIZATION, format!("Bearer {}", token.expose()));
             builder = builder.header(CONTENT_TYPE, "application/json");
+            // Small on both ways: a service that is silent must not use up what is left for all calls.
+            builder = builder.timeout(self.request_timeout);
         }
         for (name, value) in request.headers {
             builder = builder.header(*name, *value);

@@ -7,6 +7,8 @@
 //! | `GET /_twin/calls`, `GET /_twin/violations` | the journal; the breaches of the contract |
 //! | `DELETE /_twin/calls` | forgets the journal |
 //! | `POST /_twin/faults` | adds a fault, see `faults::parse` |
+//! | `DELETE /_twin/faults` | forgets those that were not used up |
+//! | `POST /_twin/keep`, `POST /_twin/back` | remembers everything as it is; makes it so again |
 //! | `POST /_twin/limit` | `{"status", "times", "reset"?, "retry_after"?}`: refuses calls as too many |
 //! | `POST /_twin/commit` | `{"repository", "branch", "message"?, "files": {path: text or null}}` |
 //! | `POST /_twin/comment` | `{"repository", "issue", "login", "body"}`: a person writes |
@@ -54,6 +56,15 @@ pub fn answer(state: &mut State, request: &Request) -> Reply {
             state.faults.push(fault);
             json!({})
         }),
+        ("DELETE", "faults") => {
+            state.faults.clear();
+            Ok(json!({}))
+        }
+        ("POST", "keep") => {
+            state.keep();
+            Ok(json!({}))
+        }
+        ("POST", "back") if state.go_back() => Ok(json!({})),
         ("POST", "limit") => limit(state, body),
         ("POST", "commit") => text(body, "repository").and_then(|name| commit(state, &name, body)),
         ("POST", "comment") => comment(state, body),

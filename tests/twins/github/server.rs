@@ -170,7 +170,16 @@ pub fn run(listener: std::net::TcpListener, state: Arc<Mutex<State>>, stopped: t
         .expect("a runtime starts");
     runtime.block_on(async move {
         let listener = tokio::net::TcpListener::from_std(listener).expect("the listener is non-blocking");
-        let router = axum::Router::new().fallback(move |request| answer(Arc::clone(&state), request));
+        let router = axum::Router::new().fallback(move |request| {
+            // Beside the connection: a server that was told something does it, whether or not anybody waits.
+            let answering = tokio::spawn(answer(Arc::clone(&state), request));
+            async {
+                match answering.await {
+                    Ok(response) => response,
+                    Err(error) => std::panic::resume_unwind(error.into_panic()),
+                }
+            }
+        });
         tokio::select! {
             _ = axum::serve(listener, router) => {}
             _ = stopped => {}
@@ -218,17 +227,23 @@ async fn answer(state: Arc<Mutex<State>>, raw: axum::extract::Request) -> Respon
         Some(Kind::DropBefore | Kind::Never) => Some(empty(0)),
         Some(Kind::Delay(_) | Kind::DropAfter | Kind::StatusAfter { .. } | Kind::Truncated) | None => None,
     };
+    // The journal has the call before it is answered, since answering may read the journal, and tests wait for it.
+    let place = {
+        let mut state = lock(&state);
+        let call = call(&state, &request, raw_query, 0);
+        state.calls.push(call);
+        state.calls.len() - 1
+    };
     if let Some(Kind::Delay(time)) = &kind {
         tokio::time::sleep(*time).await;
     }
     let mut reply = {
         let mut state = lock(&state);
-        let place = state.calls.len();
-        // The journal has the call before it is answered, since answering may read the journal.
-        let call = call(&state, &request, raw_query, 0);
-        state.calls.push(call);
         let reply = early.unwrap_or_else(|| route(&mut state, &request));
-        state.calls[place].status = reply.status;
+        // Nothing when the journal was forgotten meanwhile.
+        if let Some(call) = state.calls.get_mut(place) {
+            call.status = reply.status;
+        }
         reply
     };
     match kind {

@@ -18,6 +18,7 @@ pub const ACTIONS_LOGIN: &str = "github-actions[bot]";
 /// 2026-11-23T10:00:00Z; every event is a second later than the one before.
 const BEGINNING: i64 = 1_795_428_000;
 
+#[derive(Clone)]
 pub struct State {
     pub url: String,
     pub repositories: BTreeMap<String, Repository>,
@@ -38,6 +39,8 @@ pub struct State {
     pub n_used: u64,
     last_id: u64,
     clock: i64,
+    /// As it was when somebody asked to keep it.
+    pub kept: Option<Box<Self>>,
 }
 
 /// Who a token speaks for and what it may.
@@ -71,7 +74,27 @@ impl State {
             n_used: 0,
             last_id: 1000,
             clock: BEGINNING,
+            kept: None,
         }
+    }
+
+    /// Remembers everything as it is now.
+    pub fn keep(&mut self) {
+        let now = Self {
+            kept: None,
+            ..self.clone()
+        };
+        self.kept = Some(Box::new(now));
+    }
+
+    /// Everything is again as it was; whether it was kept.
+    pub fn go_back(&mut self) -> bool {
+        let Some(kept) = self.kept.take() else { return false };
+        *self = Self {
+            kept: Some(kept.clone()),
+            ..*kept
+        };
+        true
     }
 
     pub fn next_id(&mut self) -> u64 {

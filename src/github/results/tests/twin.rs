@@ -20,6 +20,7 @@ fn job(twin: &Twin, run: u64, sizes: blob::Sizes) -> Results {
         retention_days: None,
         budget: Duration::from_mins(1),
         pace: Pace(Duration::from_millis(1)),
+        request_timeout: Duration::from_secs(30),
     };
     Results {
         sizes,
@@ -45,6 +46,7 @@ async fn received(twin: &Twin, run: u64, head: &str) -> Received {
     };
     let client = Client::new(Connection {
         pace: Pace(Duration::from_millis(1)),
+        request_timeout: Duration::from_secs(30),
         ..Connection::new(urls, Some(Secret::new(token)))
     })
     .unwrap();

@@ -1,0 +1,68 @@
+//! How patient we are with GitHub: the defaults, or what the environment says for slow servers and for tests. Pure.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::base::{Diagnostic, Diagnostics, shortened};
+
+/// How long a second of waiting between two tries is; also of one that GitHub asks for.
+const PACE: &str = "MLOPS_GITHUB_PACE_MS";
+/// How long one try of one call may take.
+const TIMEOUT: &str = "MLOPS_GITHUB_TIMEOUT_MS";
+/// Longer than the budget of all calls is no patience.
+const MAX_MS: u64 = 120_000;
+
+/// Times for single calls. How long all of them may take together is not up to anybody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    pub second: Duration,
+    pub timeout: Duration,
+}
+
+impl Patience {
+    pub fn read(env: &BTreeMap<String, String>) -> Result<Self, Diagnostics> {
+        let mut problems = Diagnostics::default();
+        let mut time = |name: &str, default| match env.get(name).map(|text| text.trim()) {
+            None | Some("") => default,
+            Some(text) => match text.parse() {
+                Ok(number) if (1..=MAX_MS).contains(&number) => Duration::from_millis(number),
+                Ok(_) | Err(_) => {
+                    let message = format!("`{name}` is `{}`", shortened(text));
+                    let help = format!("write milliseconds from 1 to {MAX_MS}, or leave it out");
+                    problems.push(Diagnostic::error("environment", message).help(help));
+                    default
+                }
+            },
+        };
+        let patience = Self {
+            second: time(PACE, Duration::from_secs(1)),
+            timeout: time(TIMEOUT, Duration::from_secs(30)),
+        };
+        if problems.is_empty() {
+            Ok(patience)
+        } else {
+            Err(problems)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn milliseconds_or_the_defaults() {
+        let read = |pairs: &[(&str, &str)]| {
+            let env = pairs
+                .iter()
+                .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+            Patience::read(&env.collect()).map_err(|problems| problems.to_string())
+        };
+        let patience = read(&[(PACE, ""), (TIMEOUT, " 45000 ")]).unwrap();
+        assert_eq!(
+            (patience.second, patience.timeout),
+            (Duration::from_secs(1), Duration::from_secs(45))
+        );
+        insta::assert_snapshot!(read(&[(PACE, "0"), (TIMEOUT, "1s")]).unwrap_err(), @"");
+    }
+}
