@@ -1,290 +1,203 @@
 #!/usr/bin/env python3
 """Runs the image as GitHub's runner runs a container action, and holds what came of it against what must hold.
 
-    python3 tests/container/check.py IMAGE [--slim IMAGE] [--docker CLIENT] [--command run] [--action]
+    python3 tests/container/check.py IMAGE --twin PROGRAM [--slim IMAGE] [--docker CLIENT] [--only PART] [--measure TIMES]
 
-With `--action` the container is started as `action.yml` says; otherwise the program gets COMMAND. Everything happens in
-throwaway folders. The workspace belongs to user 1001, as on a hosted runner, or to whoever runs this and is not root.
+PROGRAM is the twin of GitHub, `cargo build --example github-twin`. `world.py` says how a job is made.
 """
 
 import argparse
 import json
 import os
-import pathlib
-import re
+import random
 import secrets
-import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 
-HERE = pathlib.Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
-PROJECT = ROOT / "fixtures/repos/diabetes"
-OWNER = 1001 if os.geteuid() == 0 else os.geteuid()
+from life import life
+from world import HERE, OWNER, World, check, problems
+
 # A runner waits 7.5 s after the first signal.
 STOP_LIMIT = 7.0
-SECRETS = {
-    "INPUT_GITHUB-TOKEN": "planted-secret-token",
-    "ACTIONS_RUNTIME_TOKEN": "planted-secret-runtime",
-    "WANDB_API_KEY": "planted-secret-wandb",
-}
-problems = []
+CHECK = "mlops / diabetes-progression"
+# What commands may not make of a log: the runner obeys these.
+OWN = ("::group::", "::endgroup::", "::debug::", "::notice ", "::warning ", "::error ")
+SLOW = """model: diabetes-progression
+data: {source: data/slow.csv, target: y}
+train: {estimator: random_forest, params: {n_estimators: 2000, max_depth: 14}}
+gates: {metrics: {r2: {informational: true}}}
+"""
 
 
-def check(holds, what):
-    print(f"   {'ok' if holds else 'BROKEN'}: {what}")
-    if not holds:
-        problems.append(what)
-
-
-class Job:
-    """The folders of one job, and its container."""
-
-    def __init__(self, options, test_command=None, files=()):
-        self.options = options
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="mlops-job-"))
-        self.temp = self.folder / "_temp"
-        self.workspace = self.folder / "work"
-        shutil.copytree(PROJECT, self.workspace, ignore=shutil.ignore_patterns(".mlops", "__pycache__"))
-        for name in ["_github_home", "_github_workflow", "_runner_file_commands"]:
-            (self.temp / name).mkdir(parents=True)
-        (self.temp / "_github_workflow/event.json").write_text('{"ref": "refs/heads/main"}')
-        self.file_commands = {}
-        for variable, name in [
-            ("GITHUB_OUTPUT", "set_output"),
-            ("GITHUB_ENV", "set_env"),
-            ("GITHUB_PATH", "add_path"),
-            ("GITHUB_STATE", "save_state"),
-            ("GITHUB_STEP_SUMMARY", "step_summary"),
-        ]:
-            self.file_commands[variable] = self.temp / "_runner_file_commands" / name
-            self.file_commands[variable].touch()
-        for file in files:
-            shutil.copy(file, self.workspace)
-        if test_command:
-            config = self.workspace / "mlops.yaml"
-            text = re.sub(r"(?m)^  test: .*$", f"  test: {{run: [{json.dumps(test_command)}], timeout: 5m}}", config.read_text())
-            config.write_text(text)
-        if os.geteuid() == 0:
-            subprocess.run(["chown", "-R", f"{OWNER}:{OWNER}", self.folder], check=True)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        # What root's container left behind on a runner without root stays there: only the temporary folder knows it.
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def environment(self, **more):
-        """What the runner gives to a container action, paths translated."""
-        return {
-            "HOME": "/github/home",
-            "CI": "true",
-            "GITHUB_ACTIONS": "true",
-            "GITHUB_ACTION": "__self",
-            "GITHUB_ACTOR": "octocat",
-            "GITHUB_API_URL": "http://127.0.0.1:9",
-            "GITHUB_EVENT_NAME": "push",
-            "GITHUB_EVENT_PATH": "/github/workflow/event.json",
-            "GITHUB_GRAPHQL_URL": "http://127.0.0.1:9/graphql",
-            "GITHUB_JOB": "model",
-            "GITHUB_REF": "refs/heads/main",
-            "GITHUB_REF_NAME": "main",
-            "GITHUB_REF_TYPE": "branch",
-            "GITHUB_REPOSITORY": "octocat/diabetes",
-            "GITHUB_REPOSITORY_OWNER": "octocat",
-            "GITHUB_RUN_ATTEMPT": "1",
-            "GITHUB_RUN_ID": "1",
-            "GITHUB_RUN_NUMBER": "1",
-            "GITHUB_SERVER_URL": "https://github.example",
-            "GITHUB_SHA": "a" * 40,
-            "GITHUB_WORKFLOW": "model",
-            "GITHUB_WORKSPACE": "/github/workspace",
-            "RUNNER_ARCH": "X64",
-            "RUNNER_ENVIRONMENT": "github-hosted",
-            "RUNNER_NAME": "runner",
-            "RUNNER_OS": "Linux",
-            "RUNNER_TEMP": "/github/runner_temp",
-            "RUNNER_TOOL_CACHE": "/opt/hostedtoolcache",
-            "RUNNER_WORKSPACE": "/home/runner/work/diabetes",
-            **{f"INPUT_{name}": "" for name in ["COMMAND", "VERSION", "CONFIG", "DIRECTORY", "COMMENT"]},
-            **{name: f"/github/file_commands/{path.name}" for name, path in self.file_commands.items()},
-            **SECRETS,
-            **more,
-        }
-
-    def start(self, *docker_arguments, action=None, environment=None, socket=True):
-        """Starts the container by the runner's own command line; values travel in the client's environment."""
-        environment = environment or self.environment()
-        self.name = f"mlops_{secrets.token_hex(3)}"
-        command = [self.options.docker, "run", "--name", self.name, "--label", "mlops-check", "--workdir", "/github/workspace", "--rm"]
-        for name in environment:
-            command += ["-e", name]
-        if action if action is not None else self.options.action:
-            command += ["--entrypoint", "/usr/local/bin/mlops-action"]
-            arguments = []
-        else:
-            arguments = ["-v", *self.options.command.split()]
-        command += docker_arguments
-        mounts = [
-            (self.temp, "/github/runner_temp"),
-            (self.temp / "_github_home", "/github/home"),
-            (self.temp / "_github_workflow", "/github/workflow"),
-            (self.temp / "_runner_file_commands", "/github/file_commands"),
-            (self.workspace, "/github/workspace"),
-        ]
-        if socket:
-            mounts.insert(0, ("/var/run/docker.sock", "/var/run/docker.sock"))
-        for outside, inside in mounts:
-            command += ["-v", f"{outside}:{inside}"]
-        self.log = open(self.folder / "log", "w+b")
-        self.began = time.monotonic()
-        self.process = subprocess.Popen(
-            [*command, self.options.image, *arguments], env={**os.environ, **environment}, stdout=self.log, stderr=subprocess.STDOUT
-        )
-        return self
-
-    def wait(self, limit=300):
-        try:
-            code = self.process.wait(limit)
-        except subprocess.TimeoutExpired:
-            self.docker("kill", self.name)
-            code = self.process.wait()
-        self.took = time.monotonic() - self.began
-        return code
-
-    def said(self):
-        return (self.folder / "log").read_text(errors="replace")
-
-    def docker(self, *arguments):
-        return subprocess.run([self.options.docker, *arguments], capture_output=True, text=True)
-
-    def until(self, what, holds, limit=60.0):
-        deadline = time.monotonic() + limit
-        while not holds():
-            if time.monotonic() > deadline or self.process.poll() is not None:
-                sys.exit(f"{what} did not come:\n{self.said()}")
-            time.sleep(0.05)
-
-    def processes(self):
-        """Number, parent, user and state of every process in the container, as the machine sees them."""
-        said = self.docker("top", self.name, "-eo", "pid,ppid,uid,stat,args").stdout
-        return [line.split(None, 4) for line in said.splitlines()[1:]]
-
-    def roots(self):
-        """What belongs to root below the job's folders; nothing of it may be the container's."""
-        places = [self.workspace, self.temp]
-        found = [path for place in places for path in [place, *place.rglob("*")] if path.lstat().st_uid != OWNER]
-        return [str(path.relative_to(self.folder)) for path in found]
-
-
-def ordinary(options):
-    print("── a run as on a runner")
-    for name, arguments in [("bridge", []), ("no network at all", ["--network", "none"])]:
-        with Job(options) as job:
-            code = job.start(*arguments).wait()
-            check(code == 0, f"{name}: exit code 0 after {job.took:.1f} s")
-            if code != 0:
-                print(job.said())
-            reports = list((job.workspace / ".mlops/runs").glob("*/report.html"))
-            check(len(reports) == 1, f"{name}: one report is in the workspace")
-            check(job.roots() == [], f"{name}: nothing of root's is left {job.roots()[:5]}")
+def testing(world, command, **files):
+    """The files of a project whose tests are this command."""
+    lines = world.config.splitlines(True)
+    line = f"  test: {{run: [{json.dumps(command)}], timeout: 5m}}\n"
+    return {"mlops.yaml": "".join(line if one.startswith("  test:") else one for one in lines), **files}
 
 
 def hostile(options):
-    print("── a hostile command")
-    with Job(options, "python3 hostile.py", [HERE / "hostile.py"]) as job:
-        code = job.start("--memory", "1g").wait()
-        said = job.said()
-        check(code == 0, f"it is just a command that passes: exit code {code} after {job.took:.1f} s")
-        try:
-            reached = json.loads((job.workspace / "reached.json").read_text())
-        except OSError:
-            sys.exit(f"it did not get to its end:\n{said}")
-        status = reached.pop("own status")
-        for line in [f"Uid:\t{OWNER}", "Groups:\t \n", "NoNewPrivs:\t1", "CapEff:\t0000000000000000"]:
-            check(line in status, f"its status says {line!r}")
-        for name in [
-            "environ of 1", "memory of 1", "output of 1", "docker", "kill 1", "become root", "write /usr", "write /etc",
-        ]:
-            check(reached[name].startswith("denied"), f"{name}: {reached[name]}")
-        for name in ["own environment", "environ of the parent", "environ of everybody"]:
-            check(reached[name] == "nothing in it" or reached[name].startswith("denied"), f"{name}: {reached[name]}")
-        check(reached["own home"] == "done" and "mlops/home" in reached["where home is"], "it has a home of its own")
-        check(job.processes() == [], "nothing of it is left")
-        lines = [line.lstrip() for line in said.splitlines()]
-        own = ("::group::", "::endgroup::", "::debug::", "::notice", "::warning", "::error")
-        foreign = [line for line in lines if line.startswith("::") and not (options.action and line.startswith(own))]
-        check(foreign == [], f"no line of the log is a command {foreign[:3]}")
-        check("##[" not in said, "no old command is anywhere in the log")
-        check("\x1b" not in said and "\u200b" not in said, "nothing steers a terminal")
-        check(not any(secret in said for secret in SECRETS.values()), "no secret is in the log")
-        check(len(said) < 1 << 20, f"100 MB without an end became {len(said) / 1024:.0f} KiB of log")
-        check(job.roots() == [], f"nothing of root's is left {job.roots()[:5]}")
-        forged = job.file_commands["GITHUB_OUTPUT"].read_text()
-        if options.action:
-            check("forged" not in forged, "the outputs are ours alone")
-        # These are open to whoever is the workspace's user; what they hold is no secret, what they steer is overwritten.
-        for name in [
-            "list the file commands", "read the event", "forge an output", "move the file commands away", "home of the job",
-        ]:
-            print(f"   known: {name}: {reached[name]}")
+    program = (HERE / "hostile.py").read_text()
+    for what, arguments, wanted in [("a hostile command", "", 0), ("one that keeps the runner's folder", " keep", 3)]:
+        print(f"── {what}")
+        with World(options) as world:
+            files = testing(world, f"python3 hostile.py{arguments}", **{"hostile.py": program})
+            with world.proposed("hostile", files) as job:
+                job.arguments = ["--memory", "256m"]
+                code = job.ran()
+                said = job.said()
+                check(code == wanted, f"with 256 MB of memory: exit code {code} after {job.took:.1f} s")
+                if code != wanted:
+                    print(said[-4000:])
+                attacked(job, said)
+                if wanted == 0:
+                    outputs = job.outputs()
+                    check("forged" not in str(outputs) and outputs.get("passed") == "true", f"the outputs are ours: {list(outputs)}")
+                    check("forged" not in job.summary() and "rmse" in job.summary(), "so is the summary")
+                    for variable in ["GITHUB_ENV", "GITHUB_PATH", "GITHUB_STATE"]:
+                        check(job.file(variable).read_text() == "", f"{variable} is empty")
+                else:
+                    check("another folder" in said, "the log says why")
+                check(world.checks(job.sha).get(CHECK) == "success", "and its check is told as it is")
+                check(world.ask("GET", "violations") == [], "GitHub's contract holds")
+
+
+def attacked(job, said):
+    try:
+        reached = json.loads((job.workspace / "reached.json").read_text())
+    except OSError:
+        sys.exit(f"it did not get to its end:\n{said}")
+    status = reached.pop("own status")
+    for line in [f"Uid:\t{OWNER}", "Groups:\t \n", "NoNewPrivs:\t1", "CapEff:\t0000000000000000"]:
+        check(line in status, f"its status says {line!r}")
+    for name in ["environ of 1", "memory of 1", "output of 1", "docker", "kill 1", "become root", "write /usr", "write /etc"]:
+        check(reached[name].startswith("denied"), f"{name}: {reached[name]}")
+    for name in ["own environment", "environ of the parent", "environ of everybody", "read the event"]:
+        check(reached[name] == "nothing in it" or reached[name].startswith("denied"), f"{name}: {reached[name]}")
+    check(reached["own home"] == "done" and "mlops/home" in reached["where home is"], "it has a home of its own")
+    check(job.is_gone(), "nothing of it is left")
+    foreign = [line for line in map(str.lstrip, said.splitlines()) if line.startswith("::") and not line.startswith(OWN)]
+    check(foreign == [], f"no line of the log is a command {foreign[:3]}")
+    check("##[" not in said, "no old command is anywhere in the log")
+    check("\x1b" not in said and "\u200b" not in said, "nothing steers a terminal")
+    check(len(said) < 1 << 20, f"100 MB without an end became {len(said) / 1024:.0f} KiB of log")
+    # These are open to whoever is the workspace's user; what they hold is no secret, what they steer is overwritten.
+    for name in ["list the file commands", "forge the files", "move the file commands away", "home of the job"]:
+        print(f"   known: {name}: {reached[name]}")
+
+
+def ended(job, how, moment, conclusion="cancelled"):
+    """Stops a job and holds what is left of it against what must be."""
+    asked = time.monotonic()
+    if how == "the client":
+        # As the runner does: it passes the signal on.
+        job.process.send_signal(2)
+    else:
+        job.docker(*how.split(), job.name)
+    code = job.wait(30)
+    took = time.monotonic() - asked
+    check(took < STOP_LIMIT and code == 130, f"{how}, {moment}: ended with {code} after {took:.1f} s")
+    job.tidy()
+    check(job.is_gone(), f"{how}, {moment}: the container is gone")
+    found = job.world.checks(job.sha).get(CHECK)
+    check(found == conclusion, f"{how}, {moment}: the check says {found}")
 
 
 def stopping(options):
-    print("── signals, strays and zombies")
+    print("── signals")
     stubborn = (
         "(setsid sh -c 'trap \"\" TERM INT; : >one; while :; do sleep 1; done' &); i=0; "
         "while [ $i -lt 50 ]; do (sh -c 'exit 0' &); i=$((i+1)); done; "
         "trap '' TERM INT; : >two; while :; do sleep 1; done"
     )
-    for how in [["kill", "-s", "INT"], ["kill", "-s", "TERM"], ["stop", "-t", "8"], None]:
-        with Job(options, stubborn) as job:
+    for how in ["kill -s INT", "kill -s TERM", "stop -t 8", "the client"]:
+        with World(options) as world, world.proposed("stubborn", testing(world, stubborn)) as job:
             job.start()
             job.until("the command", lambda job=job: all((job.workspace / name).exists() for name in ["one", "two"]))
-            if how is None:
+            if how == "the client":
                 # Strays that died are taken leave of while the command runs on.
                 job.until("the end of the zombies", lambda job=job: not any("Z" in p[3] for p in job.processes()), 15)
                 users = {process[2] for process in job.processes() if "mlops" not in process[4]}
                 check(users == {str(OWNER)}, f"commands run as {OWNER}: {users}")
                 check(len(job.processes()) >= 3, "and they do run")
-                # As the runner does: to the client, which passes it on.
-                how = ["the client"]
-                asked = time.monotonic()
-                job.process.send_signal(2)
-            else:
-                asked = time.monotonic()
-                job.docker(*how, job.name)
-            code = job.wait(30)
-            took = time.monotonic() - asked
-            check(took < STOP_LIMIT and code == 130, f"{' '.join(how)}: ended with {code} after {took:.1f} s")
-            check(job.roots() == [], f"{' '.join(how)}: nothing of root's is left {job.roots()[:5]}")
+            ended(job, how, "during tests")
+    draw = random.Random(1)
+    rows = "".join(f"{draw.random():.6f},{draw.gauss(0, 1):.6f},{draw.gauss(0, 1):.6f}\n" for _ in range(40_000))
+    for how in ["the client", "kill -s TERM"]:
+        with World(options) as world, world.proposed("slow", {"mlops.yaml": SLOW, "data/slow.csv": f"a,b,y\n{rows}"}) as job:
+            job.start()
+            job.until("the training", lambda job=job: "✓ split" in job.said())
+            time.sleep(0.5)
+            check("✓ train" not in job.said(), "the forest is still growing")
+            ended(job, how, "during training")
+    # The artifact goes up first, then the check ends, then the comment comes.
+    for moment, fault, conclusion in [
+        ("while the report goes up", {"method": "POST", "path_contains": "CreateArtifact"}, "cancelled"),
+        ("while the check ends", {"method": "PATCH", "path_contains": "/check-runs/"}, "cancelled"),
+        ("while the comment comes", {"method": "POST", "path_contains": "/comments"}, "success"),
+    ]:
+        for how in ["the client", "kill -s TERM"]:
+            with World(options) as world:
+                world.fault(**fault, kind="delay", delay_ms=20_000)
+                with world.proposed("late", {"NOTES.md": "late"}) as job:
+                    job.start()
+                    job.until("the report", lambda job=job: any((job.workspace / ".mlops/runs").glob("*/report.html")))
+                    time.sleep(0.7)
+                    ended(job, how, moment, conclusion)
 
 
 def kubernetes(options):
     print("── as runners on Kubernetes do it")
-    with Job(options) as job:
+    with World(options) as world, world.proposed("pod", {"NOTES.md": "pod"}) as job:
         name = f"mlops_{secrets.token_hex(3)}"
-        mount = ["-v", f"{job.workspace}:/__w/diabetes", "-v", f"{job.temp}:/__w/_temp"]
-        started = job.docker("run", "-d", "--rm", "--name", name, *mount, "--entrypoint", "tail", options.image, "-f", "/dev/null")
+        mounts = ["-v", f"{job.workspace}:/__w/diabetes", "-v", f"{job.temp}:/__w/_temp", "--network", "host"]
+        started = job.docker("run", "-d", "--rm", "--name", name, *mounts, "--entrypoint", "tail", options.image, "-f", "/dev/null")
         try:
             check(started.returncode == 0, f"`tail` is there {started.stderr.strip()}")
-            environment = job.environment(GITHUB_WORKSPACE="/__w/diabetes", RUNNER_TEMP="/__w/_temp", HOME="/root")
-            environment["GITHUB_EVENT_PATH"] = "/github/workflow/event.json"
-            words = " ".join(f"'{name}={value}'" for name, value in environment.items())
-            program = "/usr/local/bin/mlops-action" if options.action else f"/usr/local/bin/mlops {options.command}"
-            script = f"cd /__w/diabetes && exec env {words} {program}"
+            job.more = {"GITHUB_WORKSPACE": "/__w/diabetes", "RUNNER_TEMP": "/__w/_temp", "HOME": "/root"}
+            words = " ".join(f"'{name}={value}'" for name, value in job.environment().items())
+            script = f"cd /__w/diabetes && exec env {words} /usr/local/bin/mlops-action"
             done = job.docker("exec", name, "sh", "-e", "-c", script)
-            check(done.returncode == 0, f"`sh`, `env`, no socket, no event: exit code {done.returncode}")
+            check(done.returncode == 0, f"`sh`, `env`, no socket, no event, no files: exit code {done.returncode}")
             if done.returncode != 0:
                 print(done.stdout + done.stderr)
+            check(world.checks(job.sha).get(CHECK) == "success", "its check is there")
+            check(len(world.thread(1)) == 1, "so is the comment")
+            check(job.roots() == [], f"nothing of root's is left {job.roots()[:5]}")
             links = job.docker("exec", name, "readlink", "-f", "/usr/local/bin/mlops-action").stdout.strip()
             check(links == "/usr/local/bin/mlops", f"the action's entry point is the program: {links}")
         finally:
             job.docker("kill", name)
+
+
+def elsewhere(options):
+    print("── an enterprise server, and nobody at all")
+    with World(options) as world, world.proposed("own", {"NOTES.md": "own"}) as job:
+        job.more = {
+            "GITHUB_API_URL": f"{world.url}/api/v3",
+            "GITHUB_GRAPHQL_URL": f"{world.url}/api/graphql",
+            "GITHUB_SERVER_URL": "https://github.example",
+            "ACTIONS_RESULTS_URL": None,
+            "INPUT_CHECK-RUN-ID": "",
+        }
+        code = job.ran()
+        check(code == 0, f"an enterprise server: exit code {code} after {job.took:.1f} s")
+        check(world.checks(job.sha).get(CHECK) == "success" and len(world.thread(1)) == 1, "check and comment are there")
+        check(world.ask("GET", "violations") == [], "GitHub's contract holds")
+    for what, arguments, api in [
+        ("no network at all", ["--network", "none"], "https://api.github.com"),
+        ("nobody listens", [], "http://127.0.0.1:9"),
+    ]:
+        with World(options) as world, world.proposed("alone", {"NOTES.md": "alone"}) as job:
+            job.arguments = arguments
+            job.more = {"GITHUB_API_URL": api, "GITHUB_GRAPHQL_URL": f"{api}/graphql", "ACTIONS_RESULTS_URL": f"{api}/"}
+            code = job.ran()
+            check(code == 3 and job.took < 60, f"{what}: exit code {code} after {job.took:.1f} s")
+            reports = list((job.workspace / ".mlops/runs").glob("*/report.html"))
+            check(len(reports) == 1 and job.outputs().get("verdict"), f"{what}: report and outputs are there: {job.outputs().get('reason')}")
+            check("is missing" in job.said(), f"{what}: the log says what is missing")
 
 
 def tools(options):
@@ -300,35 +213,76 @@ def tools(options):
         check(slim.returncode == 0, f"slim: {slim.stdout.strip()}")
 
 
-def start_time(options):
-    print("── from `docker run` to the first line, in ms")
-    for name, arguments in [
-        ("--version", [options.image, "--version"]),
-        ("--version, no network", ["--network", "none", options.image, "--version"]),
-        ("as the action", ["--entrypoint", "/usr/local/bin/mlops-action", options.image]),
-    ]:
+def measured(options):
+    """Sizes and times for people; nothing is asserted."""
+    print(f"── sizes, and medians of {options.measure} (load {os.getloadavg()[0]:.1f})")
+    for name in filter(None, [options.image, options.slim]):
+        about = json.loads(subprocess.run([options.docker, "image", "inspect", name], capture_output=True, text=True).stdout)[0]
+        packed = subprocess.run(f"{options.docker} save {name} | gzip -6 | wc -c", shell=True, capture_output=True, text=True).stdout
+        layers = len(about["RootFS"]["Layers"])
+        print(f"   {name}: {about['Size'] / 1e6:.1f} MB, packed {int(packed) / 1e6:.1f} MB, {layers} layers")
+
+    def first_line(arguments):
+        began = time.monotonic()
+        process = subprocess.Popen([options.docker, "run", "--rm", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        process.stdout.readline()
+        took = time.monotonic() - began
+        process.communicate()
+        return took
+
+    def pull_request(world, job):
+        with job:
+            job.start()
+            while (job.folder / "log").stat().st_size == 0:
+                time.sleep(0.002)
+            first = time.monotonic() - job.began
+            job.wait()
+            return first, job.took
+
+    action = ["--network", "host", "--entrypoint", "/usr/local/bin/mlops-action", options.image]
+    rows = {
+        "`--version`, bridge": [first_line([options.image, "--version"]) for _ in range(options.measure)],
+        "`--version`, host network": [first_line(["--network", "host", options.image, "--version"]) for _ in range(options.measure)],
+        "the action without an event": [first_line(action) for _ in range(options.measure)],
+    }
+    with World(options) as world:
+        with world.main() as job:
+            job.ran()
+        promote = world.main("workflow_dispatch", inputs={})
+        promote.inputs["command"] = "promote"
+        with promote:
+            promote.ran()
+        world.push("tune", {"NOTES.md": "tune"})
+        number = world.open("tune", "Tune")
         times = []
-        for _ in range(5):
-            began = time.monotonic()
-            process = subprocess.Popen(
-                [options.docker, "run", "--rm", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-            )
-            process.stdout.readline()
-            times.append((time.monotonic() - began) * 1000)
-            process.communicate()
-        print(f"   {name}: median {statistics.median(times):.0f}, least {min(times):.0f}")
+        for turn in range(options.measure):
+            world.push("tune", {"NOTES.md": f"{turn}", "mlops.yaml": world.config.replace("alpha: 1.0", f"alpha: 0.{turn + 10}")})
+            times.append(pull_request(world, world.pull_request(number, "tune")))
+    rows["a pull request's first line"], rows["a pull request, to its end"] = zip(*times)
+    for name, times in rows.items():
+        print(f"   {name}: median {statistics.median(times) * 1000:.0f} ms, {min(times) * 1000:.0f} to {max(times) * 1000:.0f}")
+
+
+PARTS = [tools, life, hostile, stopping, kubernetes, elsewhere]
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("image")
+    parser.add_argument("--twin", required=True, help="the program that is GitHub here")
     parser.add_argument("--slim", help="the image with the program alone")
     parser.add_argument("--docker", default="docker")
-    parser.add_argument("--command", default="run", help="what the program is told when it is not the action")
-    parser.add_argument("--action", action="store_true", help="start it as `action.yml` says")
+    parser.add_argument("--only", choices=[part.__name__ for part in PARTS])
+    parser.add_argument("--measure", type=int, metavar="TIMES", help="measures instead")
     options = parser.parse_args()
-    for part in [start_time, tools, ordinary, hostile, stopping, kubernetes]:
-        part(options)
+    if options.measure:
+        measured(options)
+        return
+    for part in PARTS:
+        if options.only in (None, part.__name__):
+            began = time.monotonic()
+            part(options)
+            print(f"   {part.__name__}: {time.monotonic() - began:.0f} s")
     if problems:
         sys.exit("broken:\n  " + "\n  ".join(problems))
 

@@ -1,5 +1,6 @@
 """What a hostile command of a pull request tries, run as one; what it reached stands in `reached.json` of the workspace.
 
+With `keep` it puts a folder of its own in the place of the one from which the runner reads, and leaves it there.
 `check.py` holds that against what must hold. It runs in the container alone and attacks nothing but that.
 """
 
@@ -49,10 +50,30 @@ def become_root():
     return "root" if said.stdout.strip() == "0" else "denied: su"
 
 
+COMMANDS = "/github/file_commands"
+
+
+def forge_files():
+    """All of them, and what is no ordinary file any more in the place of some."""
+    for name, text in [("set_output_1", "verdict=forged"), ("set_env_1", "FORGED=1"), ("add_path_1", "/forged"), ("save_state_1", "forged=1")]:
+        write(f"{COMMANDS}/{name}", f"{text}\n")
+    os.link(f"{COMMANDS}/set_output_1", f"{COMMANDS}/second_name")
+    os.unlink(f"{COMMANDS}/add_path_1")
+    os.symlink("/etc/passwd", f"{COMMANDS}/add_path_1")
+    os.unlink(f"{COMMANDS}/step_summary_1")
+    os.mkfifo(f"{COMMANDS}/step_summary_1")
+
+
 def move_away():
     there, away = "/github/runner_temp/_runner_file_commands", "/github/runner_temp/away"
     os.rename(there, away)
-    os.rename(away, there)
+    if "keep" not in sys.argv:
+        os.rename(away, there)
+        return
+    os.mkdir(there)
+    for name in os.listdir(away):
+        write(f"{there}/{name}", "")
+    write(f"{there}/set_output_1", "verdict=forged\npassed=true\n")
 
 
 def write(path, text="forged\n", mode="a"):
@@ -73,9 +94,9 @@ attempt("kill 1", lambda: os.kill(1, 9))
 attempt("become root", become_root)
 attempt("write /usr", lambda: write("/usr/local/bin/mlops"))
 attempt("write /etc", lambda: write("/etc/passwd"))
-attempt("list the file commands", lambda: " ".join(sorted(os.listdir("/github/file_commands"))))
+attempt("list the file commands", lambda: " ".join(sorted(os.listdir(COMMANDS))))
 attempt("read the event", lambda: secrets_of("/github/workflow/event.json"))
-attempt("forge an output", lambda: write("/github/file_commands/set_output", "verdict=forged\n"))
+attempt("forge the files", forge_files)
 attempt("move the file commands away", move_away)
 attempt("home of the job", lambda: write("/github/home/.bashrc"))
 attempt("own home", lambda: write(os.path.expanduser("~/mine")))
