@@ -3,7 +3,7 @@
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use reqwest::{Method, Url};
@@ -64,6 +64,8 @@ struct Shared {
     pace: Pace,
     request_timeout: Duration,
     viewer: OnceCell<String>,
+    /// No connection came about however often it was tried: until one does, every call is tried once.
+    is_out_of_reach: AtomicBool,
 }
 
 struct Budget {
@@ -189,6 +191,7 @@ impl Client {
                 pace,
                 request_timeout,
                 viewer: OnceCell::new(),
+                is_out_of_reach: AtomicBool::new(false),
             }),
             budget: Budget::new(budget),
             tries: 5,
@@ -424,7 +427,21 @@ impl Client {
 
     /// Waits before the next try, or says why there is none.
     async fn pause(&self, call: &Call<'_>, failure: Failure, failures: u32) -> Result<(), GithubError> {
-        let pause = wait(&failure, failures, self.tries, self.shared.pace, jitter());
+        let is_unconnected = matches!(
+            &failure,
+            Failure::Lost {
+                fault: Fault::Connect(_),
+                ..
+            }
+        );
+        let is_out_of_reach = &self.shared.is_out_of_reach;
+        let tries = if is_unconnected && is_out_of_reach.load(Ordering::Relaxed) {
+            1
+        } else {
+            self.tries
+        };
+        let pause = wait(&failure, failures, tries, self.shared.pace, jitter());
+        is_out_of_reach.store(is_unconnected && pause.is_none(), Ordering::Relaxed);
         tracing::debug!(call = call.what, failures, ?failure, ?pause, "a call failed");
         match pause {
             Some(pause) if pause < self.budget.left() => {
@@ -539,6 +556,9 @@ impl Client {
         let watch = Stopwatch::start();
         let outcome = tokio::time::timeout(left.min(self.shared.request_timeout), request).await;
         self.budget.spend(watch);
+        if matches!(outcome, Ok(Ok(_))) {
+            self.shared.is_out_of_reach.store(false, Ordering::Relaxed);
+        }
         let status = match &outcome {
             Ok(Ok(answer)) => answer.status,
             Ok(Err(_)) | Err(_) => 0,

@@ -28,7 +28,7 @@ mod wire;
 pub mod workflows;
 
 pub use client::{Client, Connection};
-pub use context::{Context, MAX_EVENT_BYTES, Runtime, Urls};
+pub use context::{CommandFiles, Context, MAX_EVENT_BYTES, Runtime, Urls};
 pub use error::GithubError;
 pub use event::{Event, IssueComment, WorkflowRun};
 pub use inputs::{COMMANDS, COMMENT_MODES, CommentMode, INPUTS, Inputs};

@@ -13,7 +13,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use tempfile::NamedTempFile;
 
-use super::{FileError, FileKind, list};
+use super::{FileError, FileKind, is_root, list};
 
 /// Files being written begin with this; whoever lists a directory leaves them out.
 const TEMP_PREFIX: &str = ".mlops-tmp-";
@@ -52,7 +52,7 @@ pub fn create_dir(dir: &Path) -> Result<(), FileError> {
 /// Makes `bytes` the whole content of `path`, which somebody else may have tampered with and a third one will read.
 ///
 /// An ordinary file keeps its owner. Anything else with that name (a link that leads elsewhere, a second name of another
-/// file, a pipe) is removed and made anew: it is neither followed nor left for the reader.
+/// file, a pipe) is removed and made anew, as the directory's owner's: it is neither followed nor left for the reader.
 pub fn overwrite(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let fail = |source| FileError::io("write", path, source);
     let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
@@ -68,7 +68,12 @@ pub fn overwrite(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     } else {
         remove(path)?;
         let anew = rustix::fs::open(path, flags | OFlags::CREATE | OFlags::EXCL, Mode::from_raw_mode(0o644));
-        File::from(anew.map_err(|errno| fail(errno.into()))?)
+        let anew = File::from(anew.map_err(|errno| fail(errno.into()))?);
+        if is_root() {
+            let theirs = parent_of(path).metadata().map_err(fail)?;
+            std::os::unix::fs::fchown(&anew, Some(theirs.uid()), Some(theirs.gid())).map_err(fail)?;
+        }
+        anew
     };
     file.write_all(bytes).map_err(fail)
 }

@@ -13,7 +13,7 @@ use crate::github::checks::{Check, CheckId};
 use crate::github::pulls::{self, Pull};
 use crate::github::results::Results;
 use crate::github::runner::{self, Annotation, Level};
-use crate::github::{Client, Context, Event, GithubError, Inputs, Repository};
+use crate::github::{Client, CommandFiles, Context, Event, GithubError, Inputs, Repository};
 use crate::pipeline::chain;
 use crate::report::Around;
 use crate::sys;
@@ -65,8 +65,14 @@ pub fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Desk {
-    pub fn new(context: Context, inputs: Inputs, github: Option<Client>, results: Option<Results>) -> Self {
-        let notices = context.notices.iter().cloned().collect();
+    pub fn new(mut context: Context, inputs: Inputs, github: Option<Client>, results: Option<Results>) -> Self {
+        let mut notices: BTreeSet<String> = context.notices.iter().cloned().collect();
+        // A pod of Kubernetes may not have it: then nobody reads what is written there.
+        let folder = context.files.output.as_deref().and_then(Path::parent);
+        if folder.is_some_and(|folder| matches!(sys::kind(folder), Ok(None))) {
+            context.files = CommandFiles::default();
+            notices.insert("outputs and summary are missing: this runner gives no files for them".to_owned());
+        }
         let ours = context.files.output.as_deref().and_then(Path::parent);
         let theirs = context.temp.as_ref().map(|temp| temp.join(FILE_COMMANDS));
         let is_seen_twice = ours

@@ -1,6 +1,7 @@
 //! Requests to the results service and to the storage behind it: bounded, repeated where that is safe, silent on secrets.
 
 use std::hash::{BuildHasher as _, Hasher as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -61,6 +62,8 @@ pub(super) struct Wire {
     left: Mutex<Duration>,
     pace: Pace,
     request_timeout: Duration,
+    /// No connection came about however often it was tried: until one does, everything is tried once.
+    is_out_of_reach: AtomicBool,
 }
 
 impl Wire {
@@ -80,6 +83,7 @@ impl Wire {
             left: Mutex::new(budget),
             pace,
             request_timeout,
+            is_out_of_reach: AtomicBool::new(false),
         })
     }
 
@@ -107,6 +111,7 @@ impl Wire {
         loop {
             let (wait, problem) = match self.once(request).await {
                 Ok(mut answer) => {
+                    self.is_out_of_reach.store(false, Ordering::Relaxed);
                     answer.is_doubtful = is_doubtful;
                     let is_limit = answer.status == StatusCode::TOO_MANY_REQUESTS && request.waits_for_limits;
                     // An answer of the service that breaks off is as good as none; it may have been a good one.
@@ -122,7 +127,7 @@ impl Wire {
                     is_doubtful |= is_down;
                     (answer.retry_after(), answer.status.to_string())
                 }
-                Err(ResultsError::Unreachable { what, source }) if attempt < TRIES => {
+                Err(ResultsError::Unreachable { what, source }) if attempt < self.tries(&source, attempt) => {
                     is_doubtful |= !source.is_connect();
                     (None, format!("could not {what}: {source}"))
                 }
@@ -138,6 +143,16 @@ impl Wire {
             tokio::time::sleep(wait).await;
             attempt += 1;
         }
+    }
+
+    /// How often something is tried whose try of this number ended so.
+    fn tries(&self, error: &reqwest::Error, attempt: u32) -> u32 {
+        let is_unconnected = error.is_connect();
+        let was_out_of_reach = is_unconnected && self.is_out_of_reach.load(Ordering::Relaxed);
+        let tries = if was_out_of_reach { 1 } else { TRIES };
+        self.is_out_of_reach
+            .store(is_unconnected && attempt >= tries, Ordering::Relaxed);
+        tries
     }
 
     /// 1.5 times longer each time, and up to half of that on top, so that parallel jobs do not come back together.

@@ -331,6 +331,40 @@ async fn no_wait_is_begun_that_the_budget_does_not_cover() {
     }
 }
 
+/// Where nobody is, twenty calls take the time of a few tries, and the first one that gets through is as any other.
+#[tokio::test]
+async fn what_is_out_of_reach_is_tried_once_until_it_is_there() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let url = format!("http://127.0.0.1:{port}");
+    let client = Client::new(Connection {
+        pace: Pace(Duration::from_millis(100)),
+        // Two calls with all their tries would take it all.
+        budget: Duration::from_millis(2900),
+        ..Connection::new(
+            Urls {
+                api: url.clone(),
+                graphql: format!("{url}/graphql"),
+                server: url,
+            },
+            None,
+        )
+    })
+    .unwrap();
+    for _ in 0..20 {
+        let error = client.get::<Value>("/x").await.unwrap_err();
+        let is_lost = matches!(
+            &error,
+            GithubError::Unavailable {
+                source: Fault::Connect(_),
+                ..
+            }
+        );
+        assert!(is_lost, "{error:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_budget_is_for_all_calls_together() {
     let server = Server::in_turn(vec![Canned::Silence]).await;
