@@ -177,7 +177,7 @@ class World:
         environment = {
             "PATH": os.environ["PATH"], "CI": "true", "GITHUB_ACTIONS": "true", "GITHUB_EVENT_NAME": job["event"],
             "GITHUB_REPOSITORY": REPOSITORY, "GITHUB_SHA": job["sha"], "GITHUB_REF": job["ref"],
-            "GITHUB_ACTOR": job["actor"], "GITHUB_RUN_ID": str(job["run"]), "GITHUB_RUN_ATTEMPT": "1",
+            "GITHUB_ACTOR": job["actor"], "GITHUB_RUN_ID": str(job["run"]), "GITHUB_RUN_ATTEMPT": str(job.get("attempt", 1)),
             "GITHUB_JOB": "model", "GITHUB_SERVER_URL": "https://github.com",
             "GITHUB_WORKFLOW_REF": f"{REPOSITORY}/.github/workflows/mlops.yml@refs/heads/main",
             "GITHUB_API_URL": self.twin.url, "GITHUB_GRAPHQL_URL": f"{self.twin.url}/graphql",
