@@ -194,7 +194,8 @@ def check(scene, place, kind):
         codes.add(1)
     if scene.name in ("promote", "rollback", "fork") and stands_on and kind.startswith("40"):
         codes.add(2)
-    if kind in PASSING:
+    if kind in PASSING and not (kind == "half an answer" and "/git/blobs/" in call["path"]):
+        # Half a file that says it is whole is another file, which is not believed.
         codes = {scene.code}
     assert ran.code in codes, f"exit {ran.code}, not one of {codes}"
     assert "no production version yet" not in ran.summary, "a registry that could not be asked reads as an empty one"

@@ -88,7 +88,9 @@ def promotions(world, n_jobs):
     assert_numbered(seen)
     assert_chain(seen, "production")
     n_moved = len(moves(seen, "production"))
-    assert set(codes) <= {0, 1}, f"{codes}:\n" + next(ran.log for ran in rans if ran.code not in (0, 1))
+    for ran in rans:
+        # 3: what was decided is not what would be decided now; to be tried again.
+        assert ran.code in (0, 1) or (ran.code == 3 and "it was moved meanwhile" in ran.log), f"{ran.code}:\n{ran.log}"
     assert 1 <= n_moved <= n_jobs, f"{n_moved} moves"
     return codes, n_moved
 
@@ -106,7 +108,8 @@ def one_promotion(world, n_jobs):
     n_moved = len(moves(seen, "production")) - before
     assert n_moved <= 1, f"{n_moved} moves for one promotion"
     if n_moved == 1:
-        assert assert_chain(seen, "production") == version and set(codes) == {0}, f"{codes}:\n{rans[0].log}"
+        assert assert_chain(seen, "production") == version
+        assert set(codes) == {0}, f"{codes}:\n" + next((ran.log for ran in rans if ran.code), "")
     return codes, n_moved
 
 

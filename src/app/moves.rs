@@ -3,7 +3,7 @@
 use crate::base::{Alias, VersionNumber};
 use crate::pipeline::{self, Options, Services};
 use crate::promote::{self, Decision, Ground, Warnings};
-use crate::track::{AliasMove, Judgement, ModelVersion, MoveKind, VersionRef};
+use crate::track::{AliasMove, Judgement, ModelVersion, MoveKind, RegistryError, VersionRef};
 
 use super::Failure;
 use super::project::Opened;
@@ -42,10 +42,18 @@ pub enum Outcome {
 /// Moves the production alias to a version whose gates are green against what is in production now.
 pub async fn promote(opened: &Opened, services: &Services, wanted: &Wanted) -> Result<Outcome, Failure> {
     let outcome = decide(opened, services, wanted, Judging::Recorded).await?;
-    if let Outcome::Move(step) = &outcome {
-        act(opened, services, step).await?;
+    let Outcome::Move(step) = &outcome else {
+        return Ok(outcome);
+    };
+    match act(opened, services, step).await {
+        // Somebody was faster, with the very same.
+        Err(Failure::Registry(RegistryError::Conflict { found, .. })) if found == step.to => Ok(Outcome::Stays {
+            because: format!("`{}` was moved there meanwhile", step.alias),
+            is_there: true,
+            can_accept: false,
+        }),
+        acted => acted.map(|()| outcome),
     }
-    Ok(outcome)
 }
 
 /// What [`promote`] would do now; nothing is written.

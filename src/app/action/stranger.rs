@@ -20,8 +20,7 @@ const SUMMARY_LIMIT: usize = 40_000;
 /// Publishes the facts that a run without rights left.
 pub async fn report(desk: &Desk, run: &WorkflowRun) -> u8 {
     let (Some(client), Some(head), Some(id)) = (&desk.github, &run.head, run.id) else {
-        desk.say(&["nothing to do: the event names no run".to_owned()]);
-        return PASSED;
+        return nothing(desk, "nothing to do: the event names no run", PASSED);
     };
     let repository = &desk.context.repository;
     let finished = handover::FinishedRun { id, head };
@@ -29,8 +28,7 @@ pub async fn report(desk: &Desk, run: &WorkflowRun) -> u8 {
         Ok(received) => received,
         Err(error) => {
             let why = format!("what the run left can not be used: {}", crate::pipeline::chain(&error));
-            desk.say(&[runner::annotation(&Annotation::new(Level::Error, why))]);
-            return UNKNOWN;
+            return unknown(desk, &why);
         }
     };
     for (name, why) in &received.refused {
@@ -42,20 +40,21 @@ pub async fn report(desk: &Desk, run: &WorkflowRun) -> u8 {
             PASSED => "nothing to do: the run left no facts, since it could report by itself",
             _ => "nothing to report: what the run left is refused",
         };
-        desk.say(&[why.to_owned()]);
-        return code;
+        return nothing(desk, why, code);
     }
     let pull = match (&run.head_owner, &run.head_branch) {
         (Some(owner), Some(branch)) => pulls::open_from(client, repository, owner, branch, head).await,
         _ => pulls::open_at(client, repository, head).await,
     };
     let Some(pull) = desk.soft("the pull request", pull) else {
-        desk.say(&[]);
-        return UNKNOWN;
+        return unknown(desk, "the pull request of the commit is not known");
     };
     let Some(pull) = pull else {
-        desk.say(&["nothing to do: no open pull request has this commit as its head".to_owned()]);
-        return code;
+        return nothing(
+            desk,
+            "nothing to do: no open pull request has this commit as its head",
+            code,
+        );
     };
     let mut summary = String::new();
     for one in received.handed {
@@ -99,6 +98,21 @@ fn read(one: &Handed) -> Result<Facts, String> {
 fn run_page(desk: &Desk, id: u64) -> String {
     let (server, repository) = (&desk.context.urls.server, &desk.context.repository);
     format!("{server}/{repository}/actions/runs/{id}")
+}
+
+fn nothing(desk: &Desk, why: &str, code: u8) -> u8 {
+    desk.write_files(&[("reason", why.to_owned())], "");
+    desk.say(&[why.to_owned()]);
+    code
+}
+
+/// The runner is told even then.
+fn unknown(desk: &Desk, why: &str) -> u8 {
+    let document = report::refusal("mlops", why, Some("run this job again"));
+    let summary = report::Markdown { limit: 60_000 }.render(&document);
+    desk.write_files(&[("passed", "false".to_owned()), ("reason", why.to_owned())], &summary);
+    desk.say(&[runner::annotation(&Annotation::new(Level::Error, why))]);
+    UNKNOWN
 }
 
 /// As a run of ours shows it, but nothing is called a success on a stranger's word.
