@@ -70,7 +70,18 @@ pub fn problems(subject: &str, problems: &Diagnostics) -> Document {
             });
         }
         if let Some(help) = &problem.help {
-            blocks.push(Block::Note(prose(&line(help, 600))));
+            let (sentence, example) = help.split_once("\n\n").unwrap_or((help, ""));
+            blocks.push(Block::Note(prose(&line(sentence, 600))));
+            let example: Vec<&str> = example
+                .lines()
+                .map(|line| line.strip_prefix("    ").unwrap_or(line))
+                .collect();
+            if !example.is_empty() {
+                blocks.push(Block::Code {
+                    language: "yaml",
+                    text: example.join("\n"),
+                });
+            }
         }
     }
     if problems.iter().count() > MAX_PROBLEMS {
