@@ -8,9 +8,12 @@
 mod action_yml;
 mod agreement;
 mod architecture;
+mod commands;
 mod documents;
 mod edges;
 mod faults;
+mod events;
+mod forks;
 mod lifecycle;
 mod processes;
 mod pull_request;

@@ -3,7 +3,7 @@
 use crate::world::{REPOSITORY, World};
 
 /// What differs from run to run.
-fn settings() -> insta::Settings {
+pub fn settings() -> insta::Settings {
     let mut settings = insta::Settings::clone_current();
     settings.set_prepend_module_to_snapshot(false);
     settings.set_snapshot_path("snapshots");
@@ -96,7 +96,7 @@ fn from_the_first_push_to_production_and_back() {
 }
 
 /// The log without secrets and without what differs where tests run as root.
-fn without_masks(log: &str) -> String {
+pub fn without_masks(log: &str) -> String {
     let is_ours = |line: &&str| !line.starts_with("::add-mask::") && !line.contains(" WARN ");
     log.lines().filter(is_ours).collect::<Vec<_>>().join("\n")
 }

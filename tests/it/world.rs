@@ -5,10 +5,12 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use crate::support::{SECRET, root};
-use crate::twins::{PullSpec, Twin};
+use crate::twins::{PullSpec, Run, Twin};
 
 pub const REPOSITORY: &str = "ada/diabetes";
 /// What `mlops init` gives the job of a pull request.
@@ -29,7 +31,17 @@ pub const COMMAND: &[(&str, &str)] = &[
     ("pull-requests", "write"),
     ("deployments", "write"),
 ];
-const READ_ONLY: &[(&str, &str)] = &[("contents", "read"), ("pull-requests", "read")];
+/// What is left of [`PULL`] for a fork.
+const READ_ONLY: &[(&str, &str)] = &[("contents", "read"), ("checks", "read"), ("pull-requests", "read")];
+/// The workflow that shows what forks found.
+const REPORT: &[(&str, &str)] = &[
+    ("actions", "read"),
+    ("contents", "read"),
+    ("checks", "write"),
+    ("pull-requests", "write"),
+];
+/// The account of somebody's fork.
+pub const FORK: &str = "eve/diabetes";
 
 pub struct World {
     pub twin: Twin,
@@ -49,6 +61,8 @@ pub struct Job {
     pub inputs: Vec<(&'static str, String)>,
     pub actor: String,
     pub env: Vec<(&'static str, String)>,
+    /// Whether the runner gives it a service for artifacts and caches.
+    pub has_results: bool,
 }
 
 /// What a job left.
@@ -58,6 +72,17 @@ pub struct Ran {
     pub log: String,
     pub outputs: BTreeMap<String, String>,
     pub summary: String,
+    /// The number of its run, and the commit that it was of.
+    pub run: u64,
+    pub head: String,
+    /// What it left in the workspace, and whether that is there.
+    workspace: tempfile::TempDir,
+}
+
+impl Ran {
+    pub fn has_file(&self, name: &str) -> bool {
+        self.workspace.path().join("work").join(name).exists()
+    }
 }
 
 impl World {
@@ -150,7 +175,65 @@ impl World {
             inputs: Vec::new(),
             actor: pull.author,
             env: Vec::new(),
+            has_results: false,
         }
+    }
+
+    /// Somebody's fork, with a branch that a pull request proposes.
+    pub fn fork(&self, branch: &str, files: &[(&str, &str)]) -> u64 {
+        let mut state = self.twin.state();
+        state.fork(REPOSITORY, FORK);
+        state.commit(FORK, branch, files);
+        let spec = PullSpec {
+            title: "From a fork",
+            author: "eve",
+            head_repository: FORK,
+            head: branch,
+            base: "main",
+        };
+        state.pull(REPOSITORY, &spec)
+    }
+
+    /// The run of a pull request's workflow has ended: the workflow with rights begins.
+    pub fn workflow_run(&self, ran: &Ran) -> Job {
+        let mut state = self.twin.state();
+        let run = state.repository(REPOSITORY).runs[&ran.run].clone();
+        let id = state.repository(&run.head_repository).id;
+        drop(state);
+        let owner = run.head_repository.split('/').next().unwrap();
+        let payload = json!({
+            "action": "completed",
+            "workflow_run": {
+                "id": run.id, "run_attempt": 1, "event": run.event, "conclusion": "success",
+                "head_sha": run.head_sha, "head_branch": run.head_branch, "pull_requests": [],
+                "head_repository": {"id": id, "full_name": run.head_repository, "owner": {"login": owner}},
+            },
+        });
+        Job {
+            permissions: REPORT.to_vec(),
+            ..self.on_main("workflow_run", payload)
+        }
+    }
+
+    /// What a run left for others: names and bytes, as they were uploaded.
+    pub fn artifacts(&self, ran: &Ran) -> BTreeMap<String, Vec<u8>> {
+        let artifacts = self.twin.state().artifacts(REPOSITORY, ran.run);
+        artifacts.into_iter().map(|(one, bytes)| (one.name, bytes)).collect()
+    }
+
+    /// Puts an artifact into a run, in place of one with that name.
+    pub fn leave(&self, ran: &Ran, name: &str, bytes: &[u8]) {
+        let mut state = self.twin.state();
+        let artifacts = &mut state.repository(REPOSITORY).artifacts;
+        artifacts.retain(|_, one| one.run != ran.run || one.name != name);
+        state.artifact(REPOSITORY, ran.run, name, bytes);
+    }
+
+    /// The calls that would have changed something in the repository; artifacts and caches are the runner's.
+    pub fn writes(&self) -> Vec<String> {
+        let calls = self.twin.writes().into_iter();
+        let of_api = calls.filter(|call| call.path.starts_with("/repos/") || call.path.ends_with("/graphql"));
+        of_api.map(|call| format!("{} {}", call.method, call.path)).collect()
     }
 
     /// A push to `main` as it stands now.
@@ -165,6 +248,7 @@ impl World {
             inputs: Vec::new(),
             actor: "ada".to_owned(),
             env: Vec::new(),
+            has_results: false,
         }
     }
 
@@ -218,7 +302,30 @@ impl World {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, repository.objects.blob(&blob).unwrap()).unwrap();
         }
+        let of_pull = job.payload["pull_request"]["number"].as_u64();
+        let of_pull = of_pull.and_then(|number| repository.pulls.get(&number)).cloned();
+        let (head_repository, head_branch) = match of_pull {
+            Some(pull) => (pull.head_repository, pull.head_ref),
+            None => (None, job.git_ref.trim_start_matches("refs/heads/").to_owned()),
+        };
+        let record = Run {
+            id: run,
+            name: "mlops".to_owned(),
+            file: "mlops.yml".to_owned(),
+            event: job.event.to_owned(),
+            head_sha: job.checkout.clone(),
+            head_branch,
+            head_repository: head_repository.unwrap_or_else(|| REPOSITORY.to_owned()),
+            attempt: 1,
+            status: "completed".to_owned(),
+            conclusion: Some("success".to_owned()),
+            jobs: vec!["model".to_owned()],
+        };
+        repository.runs.insert(run, record);
         let token = state.actions_token(REPOSITORY, &job.permissions);
+        let runtime = job
+            .has_results
+            .then(|| state.runtime_token(REPOSITORY, run, &job.git_ref));
         drop(state);
         std::fs::create_dir_all(workspace.join(".git")).unwrap();
         std::fs::write(workspace.join(".git/HEAD"), &job.checkout).unwrap();
@@ -270,6 +377,11 @@ impl World {
             command.env(format!("GITHUB_{}", name.to_uppercase()), at(name));
         }
         command.env("GITHUB_STEP_SUMMARY", at("summary"));
+        if let Some(runtime) = &runtime {
+            command
+                .env("ACTIONS_RESULTS_URL", self.twin.results_url())
+                .env("ACTIONS_RUNTIME_TOKEN", runtime);
+        }
         for (name, value) in &job.inputs {
             command.env(format!("INPUT_{}", name.to_uppercase()), value);
         }
@@ -279,7 +391,9 @@ impl World {
         Started {
             child: command.spawn().unwrap(),
             folder,
-            token,
+            secrets: [SECRET.to_owned(), token].into_iter().chain(runtime).collect(),
+            run,
+            head: job.checkout.clone(),
         }
     }
 
@@ -376,6 +490,21 @@ impl World {
     }
 }
 
+/// What the comment hides for the next run.
+pub fn hidden_data(body: &str) -> Value {
+    let line = body.trim_end().lines().next_back().unwrap();
+    let encoded = line
+        .strip_prefix("<!-- mlops-data:")
+        .and_then(|line| line.strip_suffix(" -->"));
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(encoded.unwrap()).unwrap()).unwrap()
+}
+
+/// The comment with other hidden data, as somebody's edit would leave it.
+pub fn with_hidden_data(body: &str, data: &Value) -> String {
+    let (rest, _) = body.rsplit_once("<!-- mlops-data:").unwrap();
+    format!("{rest}<!-- mlops-data:{} -->", URL_SAFE_NO_PAD.encode(data.to_string()))
+}
+
 fn indented(text: &str) -> String {
     text.trim_end()
         .lines()
@@ -403,7 +532,9 @@ fn collect(top: &Path, folder: &Path, files: &mut Vec<(String, String)>) {
 pub struct Started {
     pub child: std::process::Child,
     folder: tempfile::TempDir,
-    token: String,
+    secrets: Vec<String>,
+    run: u64,
+    head: String,
 }
 
 impl Started {
@@ -413,7 +544,7 @@ impl Started {
         let log = format!("{}{}", text(&output.stdout), text(&output.stderr));
         let read = |name: &str| std::fs::read_to_string(self.folder.path().join(name)).unwrap();
         let unmasked: String = log.lines().filter(|line| !line.starts_with("::add-mask::")).collect();
-        for secret in [SECRET, &self.token] {
+        for secret in &self.secrets {
             assert!(!unmasked.contains(secret), "a secret is in the log:\n{log}");
             assert!(!read("summary").contains(secret) && !read("output").contains(secret));
         }
@@ -422,6 +553,9 @@ impl Started {
             log,
             outputs: outputs(&read("output")),
             summary: read("summary"),
+            run: self.run,
+            head: self.head,
+            workspace: self.folder,
         }
     }
 }
