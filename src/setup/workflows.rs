@@ -179,8 +179,10 @@ jobs:
 }
 
 fn fork() -> String {
-    let mut text = "# Written by `mlops init`. A pull request from a fork is judged with a token that may write nothing. This workflow
-# reads the facts that it left, as data that anybody may have written, and shows them. It checks out no code.
+    let mut text =
+        "# Written by `mlops init`. A pull request from a fork, or of Dependabot, is judged with a token that may write
+# nothing. This workflow reads the facts that it left, as data that anybody may have written, and shows them. It checks
+# out no code.
 name: mlops fork
 
 on:
@@ -210,7 +212,7 @@ jobs:
       pull-requests: write # for the one comment
     steps:
 "
-    .to_owned();
+        .to_owned();
     action(&mut text, &[]);
     text
 }
