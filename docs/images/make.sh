@@ -1,5 +1,6 @@
 #!/bin/sh
-# Makes report.png: the top of the HTML report of a change to the diabetes example that meets production.
+# Makes report.png and comment.png: the top of the HTML report, and of the comment, of a change to the diabetes example
+# that meets production.
 #
 #   docs/images/make.sh path/to/mlops
 #
@@ -31,7 +32,11 @@ mv changed.yaml mlops.yaml
 commit 'elastic net'
 "$mlops" run --quiet
 
-"$browser" --headless --no-sandbox --disable-gpu --hide-scrollbars --user-data-dir="$work/browser" \
-    --window-size=1200,1066 --screenshot="$work/report.png" \
-    "file://$work/.mlops/runs/$(cat .mlops/latest)/report.html"
-cp "$work/report.png" "$here/report.png"
+shoot() { # page, size, picture
+    "$browser" --headless --no-sandbox --disable-gpu --hide-scrollbars --user-data-dir="$work/browser" \
+        --window-size="$2" --screenshot="$work/$3" "file://$1"
+    cp "$work/$3" "$here/$3"
+}
+shoot "$work/.mlops/runs/$(cat .mlops/latest)/report.html" 1200,1066 report.png
+"$mlops" report --as markdown | python3 "$here/comment.py" > comment.html
+shoot "$work/comment.html" 960,760 comment.png
