@@ -29,8 +29,9 @@ commit 'ridge'
 sed -e 's/estimator: ridge/estimator: elastic_net/' -e 's/params: {.*}/params: {alpha: 0.1, l1_ratio: 0.5}/' \
     mlops.yaml > changed.yaml
 mv changed.yaml mlops.yaml
+# As on a pull request: nothing is published.
 commit 'elastic net'
-"$mlops" run --quiet
+"$mlops" run --quiet --no-publish
 
 shoot() { # page, size, picture
     "$browser" --headless --no-sandbox --disable-gpu --hide-scrollbars --user-data-dir="$work/browser" \

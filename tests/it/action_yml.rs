@@ -123,7 +123,7 @@ fn every_input_is_read_and_its_default_is_as_none() {
 
     let mut tried = BTreeSet::new();
     for (name, value, named) in [
-        ("command", "trian", "the input `command`"),
+        ("command", "tests", "the input `command`"),
         ("version", "v3; x", "the input `version`"),
         ("comment", "sometimes", "the input `comment`"),
         ("github-token", "two words", "the input `github-token`"),
