@@ -63,6 +63,12 @@ mod tests {
             (patience.second, patience.timeout),
             (Duration::from_secs(1), Duration::from_secs(45))
         );
-        insta::assert_snapshot!(read(&[(PACE, "0"), (TIMEOUT, "1s")]).unwrap_err(), @"");
+        insta::assert_snapshot!(read(&[(PACE, "0"), (TIMEOUT, "1s")]).unwrap_err(), @r"
+        error[environment]: `MLOPS_GITHUB_PACE_MS` is `0`
+          = help: write milliseconds from 1 to 120000, or leave it out
+
+        error[environment]: `MLOPS_GITHUB_TIMEOUT_MS` is `1s`
+          = help: write milliseconds from 1 to 120000, or leave it out
+        ");
     }
 }
