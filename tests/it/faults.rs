@@ -38,13 +38,13 @@ fn impatient(job: Job) -> Job {
 /// What of a pull request is there.
 #[derive(Debug, PartialEq, Eq)]
 struct There {
-    n_reports: usize,
-    n_checks: usize,
-    n_open: usize,
+    reports: usize,
+    checks: usize,
+    open: usize,
 }
 
 fn there(world: &World, number: u64) -> There {
-    let n_reports = world
+    let reports = world
         .thread(number)
         .iter()
         .filter(|comment| comment.body().contains(":v1 -->"))
@@ -55,9 +55,9 @@ fn there(world: &World, number: u64) -> There {
     let names: BTreeSet<_> = checks.iter().map(|one| (&one.name, &one.external_id)).collect();
     assert_eq!(names.len(), checks.len(), "a check is there twice");
     There {
-        n_reports,
-        n_checks: checks.len(),
-        n_open: checks.iter().filter(|one| one.status != "completed").count(),
+        reports,
+        checks: checks.len(),
+        open: checks.iter().filter(|one| one.status != "completed").count(),
     }
 }
 
@@ -86,7 +86,7 @@ fn a_surface_that_fails_costs_that_surface() {
     let whole = world.run(&job);
     assert_eq!((whole.code, notices(&whole)), (0, Vec::new()));
     let all = there(&world, number);
-    assert!(all.n_reports == 1 && all.n_checks > 1 && all.n_open == 0, "{all:?}");
+    assert!(all.reports == 1 && all.checks > 1 && all.open == 0, "{all:?}");
 
     let (runs, comments) = ("/check-runs", "/comments");
     let checks = Some("checks=write");
@@ -123,12 +123,8 @@ fn a_surface_that_fails_costs_that_surface() {
         let ran = world.run(&job);
         let found = there(&world, number);
         assert_eq!(ran.code, 0, "{fault:?}: {}", ran.log);
-        assert_eq!(found.n_checks, if has_checks { all.n_checks } else { 0 }, "{fault:?}");
-        assert_eq!(
-            (found.n_reports, found.n_open),
-            (usize::from(has_report), 0),
-            "{fault:?}"
-        );
+        assert_eq!(found.checks, if has_checks { all.checks } else { 0 }, "{fault:?}");
+        assert_eq!((found.reports, found.open), (usize::from(has_report), 0), "{fault:?}");
         assert!(
             ran.summary.contains("Better") && ran.outputs["verdict"] == "better",
             "{fault:?}"
@@ -155,10 +151,10 @@ fn a_registry_that_can_not_be_asked_is_never_a_verdict() {
         assert_eq!(ran.code, 3, "{kind:?}: {}", ran.log);
         assert!(!ran.summary.contains("no production version yet"), "{}", ran.summary);
         assert_eq!(ran.outputs["passed"], "false");
-        assert_eq!(there(&world, number).n_open, 0);
+        assert_eq!(there(&world, number).open, 0);
         world.twin.state().faults.clear();
         assert_eq!(world.run(&job).code, 0);
-        assert_eq!(there(&world, number).n_reports, 1);
+        assert_eq!(there(&world, number).reports, 1);
     }
 }
 
@@ -207,7 +203,7 @@ fn eight_jobs_at_once_leave_one_comment_and_every_version() {
         assert_eq!(one.wait().code, 0);
     }
     let found = there(&world, number);
-    assert_eq!((found.n_reports, found.n_open), (1, 0));
+    assert_eq!((found.reports, found.open), (1, 0));
 
     let started: Vec<_> = (0..8)
         .map(|turn| {
@@ -252,7 +248,7 @@ fn a_cancelled_job_ends_the_check_that_it_was_opening() {
                 .any(|call| call.path.ends_with("/check-runs"))
         };
         while !is_under_way() {
-            assert!(began.elapsed() < Duration::from_secs(60), "the call did not come");
+            assert!(began.elapsed() < Duration::from_mins(1), "the call did not come");
             std::thread::yield_now();
         }
         let pid = started.child.id().to_string();
@@ -270,7 +266,7 @@ fn a_cancelled_job_ends_the_check_that_it_was_opening() {
             "{}",
             ran.log
         );
-        assert_eq!(there(&world, number).n_open, 0);
+        assert_eq!(there(&world, number).open, 0);
     }
-    assert_eq!(there(&world, number).n_checks, 2);
+    assert_eq!(there(&world, number).checks, 2);
 }

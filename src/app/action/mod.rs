@@ -49,32 +49,27 @@ pub async fn run(invocation: &Invocation) -> u8 {
             return UNUSABLE;
         }
     };
+    let done = async {
+        desk.complete().await;
+        work(&desk, invocation).await
+    };
     let done = tokio::select! {
         biased;
         () = &mut stopped => None,
-        () = desk.complete() => Some(()),
+        code = done => Some(code),
     };
-    let done = match done {
-        None => None,
-        Some(()) => tokio::select! {
-            biased;
-            () = &mut stopped => None,
-            code = work(&desk, invocation) => Some(code),
-        },
-    };
-    let code = match done {
-        Some(code) => code,
-        None => {
-            failure::say("cancelled; the next run takes up what was finished");
-            // What ran is dropped by now; a check that says "in progress" would say so for two weeks.
-            let last = tokio::time::timeout(LAST_WORDS, desk.cancel());
-            let (_, _) = tokio::join!(exec::stop_all(), last);
-            desk.write_files(
-                &[("passed", "false".to_owned()), ("reason", "cancelled".to_owned())],
-                "",
-            );
-            CANCELLED
-        }
+    let code = if let Some(code) = done {
+        code
+    } else {
+        failure::say("cancelled; the next run takes up what was finished");
+        // What ran is dropped by now; a check that says "in progress" would say so for two weeks.
+        let last = tokio::time::timeout(LAST_WORDS, desk.cancel());
+        let (_, _) = tokio::join!(exec::stop_all(), last);
+        desk.write_files(
+            &[("passed", "false".to_owned()), ("reason", "cancelled".to_owned())],
+            "",
+        );
+        CANCELLED
     };
     exec::stop_all().await;
     if code == PASSED && desk.files_are_unknown.load(Ordering::Relaxed) {
