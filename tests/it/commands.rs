@@ -292,11 +292,8 @@ fn a_promotion_is_of_what_was_reported_and_nothing_else() {
     refused("is not what the report of this pull request was about");
     edit(&|data| data["digest"] = format!("sha256:{}", "a".repeat(64)).into());
     refused("is not what the report of this pull request was about");
+    // What names nothing that was published is not believed; the registry's own record of the merge is.
     edit(&|data| data["head"] = "a".repeat(40).into());
-    refused("has not published");
-    edit(&|data| *data = json!("v2"));
-    refused("has not published");
-    edit(&|_| {});
     let (ran, reply, _) = ask(&world, number, "mia", "/mlops promote");
     assert_eq!((ran.code, production(&world)), (0, Some(2)), "{}", ran.log);
     assert!(reply.contains("v2"), "{reply}");

@@ -190,7 +190,7 @@ fn what_the_runner_does_not_say_the_api_knows() {
 }
 
 #[test]
-fn without_a_token_there_is_a_verdict_and_one_notice() {
+fn without_a_token_nobody_knows_what_is_in_production() {
     let world = World::new();
     world.push("tune", &[("NOTES.md", "tuned")]);
     let number = world.open("tune", "Tune the ridge");
@@ -198,11 +198,11 @@ fn without_a_token_there_is_a_verdict_and_one_notice() {
     job.env.push(("INPUT_GITHUB-TOKEN", String::new()));
     let before = world.twin.calls().len();
     let ran = world.run(&job);
-    assert_eq!(ran.code, 0, "{}", ran.log);
-    assert_eq!(ran.outputs["passed"], "true");
-    assert!(ran.summary.contains("diabetes-progression"));
-    assert_eq!(ran.log.matches("::notice").count(), 1, "{}", ran.log);
-    assert!(ran.log.contains("github-token"), "{}", ran.log);
+    assert_eq!(ran.code, 2, "{}", ran.log);
+    assert_eq!(ran.outputs["passed"], "false");
+    assert!(ran.outputs["reason"].contains("github-token"), "{:?}", ran.outputs);
+    assert!(ran.summary.contains("no token"), "{}", ran.summary);
+    assert!(!ran.summary.contains("Better"), "{}", ran.summary);
     assert_eq!(world.twin.calls().len(), before);
 }
 

@@ -13,7 +13,7 @@ use crate::github::pulls::{self, Pull};
 use crate::github::{Client, IssueComment, workflows};
 use crate::pipeline::{self, Services};
 use crate::report::{self, Around, Render as _, Tone};
-use crate::track::{AliasMove, LedgerEvent, VersionRef};
+use crate::track::{AliasMove, LedgerEvent, ModelVersion, VersionRef};
 
 use super::super::moves::Wanted;
 use super::super::project::{self, Opened};
@@ -250,7 +250,13 @@ async fn bound(
     let data = found.and_then(|found| found.data);
     let known = match known(&pull, data.as_ref()) {
         Ok(known) => known,
-        Err((why, help)) => return Ok(Err(refused(why, Some(help)))),
+        Err((why, help)) => {
+            let versions = services.registry.versions(&opened.project.model).await?;
+            return Ok(match recorded(&pull, &versions) {
+                Some(bound) => Ok(bound),
+                None => Err(refused(why, Some(help))),
+            });
+        }
     };
     let version = services
         .registry
@@ -266,6 +272,21 @@ async fn bound(
         )));
     }
     Ok(Ok(known))
+}
+
+/// The version whose newest judgement was at the commit that the pull request was merged as, where its comment could not
+/// be written.
+fn recorded(pull: &Pull, versions: &[ModelVersion]) -> Option<Bound> {
+    let merged = pull.merge_commit_sha.as_ref().filter(|_| pull.is_merged)?;
+    let version = versions
+        .iter()
+        .rev()
+        .find(|version| version.metadata["commit"] == merged.as_str())?;
+    Some(Bound {
+        version: version.number,
+        digest: version.digest,
+        head: merged.clone(),
+    })
 }
 
 /// What the report says about a pull request that is merged; else why nothing of it can be promoted.

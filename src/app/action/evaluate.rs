@@ -14,7 +14,7 @@ use crate::github::results::{Mime, Upload};
 use crate::github::{handover, pulls};
 use crate::pipeline::{self, Finished, Options, Services};
 use crate::report::{self, Render as _};
-use crate::track::{BRANCH, Branch, ModelRegistry};
+use crate::track::{BRANCH, Branch};
 
 use super::super::project::{self, Opened};
 use super::super::run as local;
@@ -60,11 +60,16 @@ pub fn services(
     events: tokio::sync::mpsc::UnboundedSender<pipeline::Event>,
 ) -> Result<Services, Failure> {
     let mut services = project::services(invocation, &opened.root, events)?;
-    if let Some(client) = &desk.github {
-        let branch = Branch::new(client.clone(), desk.context.repository.clone(), BRANCH.to_owned());
-        services.registry = Box::new(branch) as Box<dyn ModelRegistry>;
-        services.registry_place = format!("branch {BRANCH}");
-    }
+    // An empty folder would say that there is no production yet, which nobody knows.
+    let client = desk.github.clone().ok_or_else(|| {
+        Failure::Unusable(format!(
+            "there is no token to read what is in production from the branch `{BRANCH}` with: leave `github-token` out, \
+             whose default is the job's own"
+        ))
+    })?;
+    let branch = Branch::new(client, desk.context.repository.clone(), BRANCH.to_owned());
+    services.registry = Box::new(branch);
+    services.registry_place = format!("branch {BRANCH}");
     actor.clone_into(&mut services.actor);
     Ok(services)
 }
