@@ -412,6 +412,7 @@ fn a_retraining_is_of_the_tip_of_the_default_branch() {
     let (ran, reply, reactions) = ask(&world, number, "mia", "/mlops retrain");
     assert_eq!((ran.code, reactions.as_str()), (0, "eyes rocket"), "{}", ran.log);
     assert!(reply.contains("Trained"), "{reply}");
+    assert_eq!(ran.outputs["model-version"].as_str(), "v2", "{}", ran.log);
     let published = world
         .ledger()
         .into_iter()

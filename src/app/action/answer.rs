@@ -71,11 +71,10 @@ pub async fn answer(desk: &Desk, invocation: &Invocation, comment: &IssueComment
         Err(problem) => refused(&problem.to_string(), Some("`/mlops help` shows what can be asked for")),
         Ok(command) => match decide(desk, invocation, &asked, &command).await {
             Ok(answer) => answer,
-            Err(failure) => Answer {
-                document: report::refusal("mlops", &failure.line(), failure.hint()),
-                code: failure.code(),
-                moved: None,
-            },
+            Err(failure) => Answer::new(
+                report::refusal("mlops", &failure.line(), failure.hint()),
+                failure.code(),
+            ),
         },
     };
     reply(desk, &asked, answer).await
@@ -108,7 +107,9 @@ async fn reply(desk: &Desk, asked: &Asked<'_>, answer: Answer) -> u8 {
         "the reaction",
         issues::react(asked.client, repository, asked.comment, reaction).await,
     );
-    desk.write_files(&[("reason", report::document_title(&document))], &body);
+    if !answer.is_told {
+        desk.write_files(&[("reason", report::document_title(&document))], &body);
+    }
     desk.say(&[]);
     answer.code
 }
@@ -133,11 +134,7 @@ async fn decide(desk: &Desk, invocation: &Invocation, asked: &Asked<'_>, command
         ));
     }
     if *command == Command::Help {
-        return Ok(Answer {
-            document: report::help("mlops", &commands::usages()),
-            code: PASSED,
-            moved: None,
-        });
+        return Ok(Answer::new(report::help("mlops", &commands::usages()), PASSED));
     }
     let opened = project::open(invocation)?;
     let (events, _) = unbounded_channel();
@@ -148,11 +145,10 @@ async fn decide(desk: &Desk, invocation: &Invocation, asked: &Asked<'_>, command
         if let Some(step) = ledger.iter().find_map(|entry| asked.followed_in(&entry.event)) {
             let (model, word) = (&opened.project.model, "Done before");
             let sentence = promote::sentence(model, step);
-            return Ok(Answer {
-                document: report::statement(model.as_str(), Tone::Plain, word, &sentence, &[]),
-                code: PASSED,
-                moved: None,
-            });
+            return Ok(Answer::new(
+                report::statement(model.as_str(), Tone::Plain, word, &sentence, &[]),
+                PASSED,
+            ));
         }
     }
     match command {
@@ -374,11 +370,7 @@ async fn dispatch(desk: &Desk, asked: &Asked<'_>, opened: &Opened, wanted: &Want
         report: page,
         ..Around::default()
     };
-    Ok(Answer {
-        document: report::around(document, &around),
-        code: PASSED,
-        moved: None,
-    })
+    Ok(Answer::new(report::around(document, &around), PASSED))
 }
 
 async fn moved(desk: &Desk, opened: &Opened, answer: Answer) -> Result<Answer, Failure> {
@@ -406,19 +398,15 @@ async fn retrain(desk: &Desk, invocation: &Invocation, opened: &Opened) -> Resul
         FAILED => (Tone::Warn, "Trained, and it did not pass"),
         _ => (Tone::Bad, "Not trained"),
     };
+    let document = report::statement(opened.project.model.as_str(), tone, word, &ended.title, &[]);
     Ok(Answer {
-        document: report::statement(opened.project.model.as_str(), tone, word, &ended.title, &[]),
-        code: ended.code,
-        moved: None,
+        is_told: true,
+        ..Answer::new(document, ended.code)
     })
 }
 
 fn refused(why: &str, help: Option<&str>) -> Answer {
-    Answer {
-        document: report::refusal("mlops", why, help),
-        code: FAILED,
-        moved: None,
-    }
+    Answer::new(report::refusal("mlops", why, help), FAILED)
 }
 
 #[cfg(test)]

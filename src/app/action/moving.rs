@@ -28,6 +28,19 @@ pub struct Answer {
     pub code: u8,
     /// What moved.
     pub moved: Option<AliasMove>,
+    /// The runner was told outputs and a summary already.
+    pub is_told: bool,
+}
+
+impl Answer {
+    pub fn new(document: Document, code: u8) -> Self {
+        Self {
+            document,
+            code,
+            moved: None,
+            is_told: false,
+        }
+    }
 }
 
 /// A promotion, a rollback or a look that the workflow's inputs ask for.
@@ -92,10 +105,10 @@ pub async fn answered(opened: &Opened, services: &Services, to: Move, wanted: &W
                 Move::Rollback => "Rolled back",
                 Move::Plan | Move::Status => "It would move",
             };
+            let document = report::statement(model.as_str(), Tone::Good, word, &told(model, &step, wanted), &[]);
             Answer {
-                document: report::statement(model.as_str(), Tone::Good, word, &told(model, &step, wanted), &[]),
-                code: PASSED,
                 moved: Some(step).filter(|_| to != Move::Plan),
+                ..Answer::new(document, PASSED)
             }
         }
         Outcome::Stays {
@@ -111,17 +124,9 @@ pub async fn answered(opened: &Opened, services: &Services, to: Move, wanted: &W
             } else {
                 (Tone::Warn, "Not done")
             };
-            Answer {
-                document: report::statement(
-                    model.as_str(),
-                    tone,
-                    word,
-                    &because,
-                    &hint.into_iter().collect::<Vec<_>>(),
-                ),
-                code: if is_there || to == Move::Plan { PASSED } else { FAILED },
-                moved: None,
-            }
+            let hints: Vec<String> = hint.into_iter().collect();
+            let code = if is_there || to == Move::Plan { PASSED } else { FAILED };
+            Answer::new(report::statement(model.as_str(), tone, word, &because, &hints), code)
         }
     })
 }
@@ -161,9 +166,8 @@ async fn status(opened: &Opened, services: &Services) -> Result<Answer, Failure>
         })
         .collect();
     let moves: Vec<String> = ledger.iter().rev().take(MAX_SHOWN).map(history_line).collect();
-    Ok(Answer {
-        document: report::registry(model.as_str(), &services.registry_place, &rows, &moves),
-        code: PASSED,
-        moved: None,
-    })
+    Ok(Answer::new(
+        report::registry(model.as_str(), &services.registry_place, &rows, &moves),
+        PASSED,
+    ))
 }
