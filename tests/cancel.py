@@ -7,13 +7,12 @@ SIGTERM and SIGINT each, then the same job again, which completes.
 """
 
 import os
-import pathlib
 import random
 import signal
 import sys
 import time
 
-from world import Twin, World, live
+from world import Twin, World, alive, live
 
 LIMIT = 7.0
 STUBBORN = "echo 'evil=1' >> ../output; echo '# evil' >> ../summary; trap '' TERM INT; sleep {mark} & while :; do sleep {mark}; done"
@@ -39,20 +38,6 @@ def rows(n_rows):
         a, b, c = draw.random(), draw.random(), draw.gauss(0, 1)
         lines.append(f"{a:.6f},{b:.6f},{c:.6f},{a * 3 + b * c:.6f}")
     return "\n".join(lines) + "\n"
-
-
-def alive(mark):
-    """Processes that carry the mark in their command line."""
-    found = []
-    for entry in pathlib.Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            try:
-                line, stat = (entry / "cmdline").read_bytes(), (entry / "stat").read_text()
-            except OSError:
-                continue
-            if mark.encode() in line and ") Z " not in stat:
-                found.append(line.replace(b"\0", b" ").decode(errors="replace"))
-    return found
 
 
 def until(condition, what):

@@ -18,7 +18,7 @@ import time
 import traceback
 
 import world
-from world import FORK, MAIN, PULL, READ_ONLY, REPORT, REPOSITORY, World, data_of, ledger, live, with_alpha
+from world import FORK, READ_ONLY, REPORT, REPOSITORY, World, data_of, ledger, live, with_alpha
 
 FOREVER = 1_000_000
 PERMISSION = {"x-accepted-github-permissions": "checks=write; contents=write"}

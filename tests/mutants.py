@@ -184,7 +184,6 @@ def worker(binary, seed, count):
                 source = draw.choice(tables)
                 original = source.read_bytes()
                 name = "mutant" + source.suffix
-                lines = r":\d+" if source.suffix != ".parquet" else ""
                 if source.suffix == ".csv" and draw.random() < 0.6:
                     mutant = mutate_cells(draw, original)
                 else:

@@ -14,12 +14,13 @@ import json
 import os
 import pathlib
 import random
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+
+from world import alive
 
 LIMIT = 7.0
 ROWS = 300_000
@@ -45,20 +46,6 @@ def write(repository, n_rows, n_trees, command):
         for _ in range(n_rows):
             a, b, c = draw.random(), draw.random(), draw.gauss(0, 1)
             out.write(f"{a:.6f},{b:.6f},{c:.6f},{draw.randrange(50)},g{draw.randrange(4)},{a * 3 + b * c:.6f}\n")
-
-
-def alive(mark):
-    """Processes that carry the mark in their command line."""
-    found = []
-    for entry in pathlib.Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            try:
-                line, stat = (entry / "cmdline").read_bytes(), (entry / "stat").read_text()
-            except OSError:
-                continue
-            if mark.encode() in line and b"stop.py" not in line and ") Z " not in stat:
-                found.append(line.replace(b"\0", b" ").decode(errors="replace"))
-    return found
 
 
 def status(binary, repository):

@@ -10,9 +10,7 @@ mod write;
 pub use clock::{Stopwatch, now, random};
 pub use error::FileError;
 pub use glob::{glob, inside};
-#[allow(unused_imports, reason = "the action mode takes the runner's files back with them")]
-pub use owner::is_same;
-pub use owner::{Owner, hand_over, is_root, owner, private_dir};
+pub use owner::{Owner, hand_over, is_root, is_same, owner, private_dir};
 pub use read::{FileKind, kind, list, open, read, read_beneath, read_text};
 #[cfg(test)]
 pub use write::die_after;
