@@ -113,6 +113,7 @@ pub fn services(invocation: &Invocation, root: &Path, events: UnboundedSender<Ev
         child_user,
         actor: invocation.actor(),
         now: sys::now(),
+        run: None,
         events,
     })
 }

@@ -152,6 +152,8 @@ pub struct TrainingFacts {
     pub elapsed_ms: u64,
     /// The version or run whose model was taken over because nothing changed.
     pub reused_from: Option<String>,
+    /// The page of that run.
+    pub reused_page: Option<String>,
     /// Constant columns dropped, iterations used up …
     pub notes: Vec<String>,
     /// Encoded column → how much it matters, the most important first, at most ten.

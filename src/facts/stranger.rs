@@ -62,6 +62,7 @@ impl Facts {
         self.previous_run = None;
         if let Some(training) = &mut self.training {
             training.reused_from = None;
+            training.reused_page = None;
         }
         if let Some(comparison) = &mut self.comparison
             && let Champion::Version { commit, .. } = &mut comparison.champion

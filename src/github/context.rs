@@ -208,7 +208,12 @@ impl Context {
 
     /// The page of this run.
     pub fn run_url(&self) -> String {
-        format!("{}/{}/actions/runs/{}", self.urls.server, self.repository, self.run.id)
+        format!("{}{}", self.runs_url(), self.run.id)
+    }
+
+    /// The address of every run's page of this repository, but for its number.
+    pub fn runs_url(&self) -> String {
+        format!("{}/{}/actions/runs/", self.urls.server, self.repository)
     }
 
     /// The page of this job. The identity of a job is that of its check run.

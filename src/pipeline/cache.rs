@@ -35,6 +35,9 @@ pub struct Record {
     pub elapsed_ms: u64,
     /// When that was, for people.
     pub trained: String,
+    /// The run on GitHub that did it; what else is there of its page is never taken from a cache.
+    #[serde(default)]
+    pub run: Option<u64>,
 }
 
 /// As many models are kept; older ones give way.
@@ -201,6 +204,7 @@ mod tests {
             notes: vec!["a note".to_owned()],
             elapsed_ms: 5,
             trained: format!("2026-01-02T{hour:02}:00:00Z"),
+            run: None,
         }
     }
 

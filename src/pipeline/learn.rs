@@ -11,7 +11,7 @@ use crate::facts::{ColumnFacts, DataFacts, EvaluationFacts, Leak, TrainingFacts,
 use crate::sys::Stopwatch;
 use crate::train::{self, FitError, Model, PredictError, TargetError};
 
-use super::cache;
+use super::{RunPage, cache};
 
 /// Data that is ready to be learned from.
 pub struct Prepared {
@@ -254,6 +254,7 @@ pub fn learn(
     project: &Project,
     prepared: &Prepared,
     now: &str,
+    run: Option<&RunPage>,
     program_version: &str,
 ) -> Result<Learned, FitError> {
     let estimator = project.train.estimator.as_ref();
@@ -299,6 +300,7 @@ pub fn learn(
             notes: trained.notes,
             elapsed_ms: watch.elapsed_ms(),
             trained: now.to_owned(),
+            run: run.map(|run| run.id),
         };
         if let Err(error) = cache::keep(root, key, &record, &bytes) {
             tracing::warn!(%error, "could not keep the model for reuse");
@@ -315,6 +317,11 @@ pub fn learn(
         digest: record.model,
         elapsed_ms: record.elapsed_ms,
         reused_from: reused.then(|| format!("the training of {}", record.trained)),
+        reused_page: record
+            .run
+            .zip(run)
+            .filter(|_| reused)
+            .map(|(id, run)| format!("{}{id}", run.base)),
         notes: record.notes,
         importance: model.importance().into_iter().take(10).collect(),
     };

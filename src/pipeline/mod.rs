@@ -48,8 +48,18 @@ pub struct Services {
     pub child_user: Option<User>,
     pub actor: String,
     pub now: Timestamp,
+    /// The run on GitHub, where this is one.
+    pub run: Option<RunPage>,
     /// Progress for people; nobody has to listen.
     pub events: UnboundedSender<Event>,
+}
+
+/// A run on GitHub; those of one repository differ in the number only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunPage {
+    /// The address of every run's page, but for its number: `https://github.com/ada/diabetes/actions/runs/`.
+    pub base: String,
+    pub id: u64,
 }
 
 impl Services {

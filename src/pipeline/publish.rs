@@ -274,6 +274,7 @@ mod tests {
             child_user: None,
             actor: "ada".to_owned(),
             now: Timestamp(0),
+            run: None,
             events: tokio::sync::mpsc::unbounded_channel().0,
         };
         (services, versions)

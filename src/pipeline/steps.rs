@@ -154,7 +154,9 @@ pub async fn learn_model(draft: &mut Draft, project: &Arc<Project>, services: &S
     let watch = Stopwatch::start();
     let (root, of, with) = (services.root.clone(), Arc::clone(project), Arc::clone(&ready.prepared));
     let (now, program_version) = (services.now.to_string(), draft.facts.program_version.clone());
-    let learned = match beside(move || learn::learn(&root, &of, &with, &now, &program_version)).await {
+    let run = services.run.clone();
+    let learning = move || learn::learn(&root, &of, &with, &now, run.as_ref(), &program_version);
+    let learned = match beside(learning).await {
         Ok(Ok(learned)) => learned,
         Ok(Err(error)) => {
             let detail = chain(&error);

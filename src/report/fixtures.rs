@@ -268,6 +268,7 @@ pub fn better() -> Facts {
             digest: Digest::of(b"model"),
             elapsed_ms: 412,
             reused_from: None,
+            reused_page: None,
             notes: Vec::new(),
             importance: [
                 ("bmi", 24.7),

@@ -401,11 +401,20 @@ fn the_next_job_takes_over_what_was_trained() {
     job.has_results = true;
     let second = world.run(&job);
     assert_eq!(second.code, 0, "{}", second.log);
-    let said = "Nothing that the model depends on changed since the training of ";
+    let said = "Nothing that the model depends on changed since [the training of ";
     assert!(
         world.thread(number)[0].body().contains(said),
         "{}",
         world.thread(number)[0].body()
+    );
+    let (of_first, of_second) = (address_of_training(&first), address_of_training(&second));
+    assert_eq!(of_first, None);
+    assert!(
+        of_second
+            .as_deref()
+            .is_some_and(|page| page.ends_with("/ada/diabetes/actions/runs/101")),
+        "{of_second:?}: {}",
+        second.summary
     );
     assert_eq!(world.twin.state().repository(REPOSITORY).caches.len(), 1);
 
@@ -424,6 +433,13 @@ fn the_next_job_takes_over_what_was_trained() {
         assert_eq!(ran.outputs["verdict"], second.outputs["verdict"]);
         world.twin.state().repository(REPOSITORY).caches.truncate(1);
     }
+}
+
+/// Where the summary says that the model was trained.
+fn address_of_training(ran: &Ran) -> Option<String> {
+    let (_, rest) = ran.summary.split_once("[the training of ")?;
+    let (_, rest) = rest.split_once("](")?;
+    Some(rest.split_once(')')?.0.to_owned())
 }
 
 /// The same archive with another weight in its model.

@@ -71,6 +71,10 @@ pub fn services(
     services.registry = Box::new(branch);
     services.registry_place = format!("branch {BRANCH}");
     actor.clone_into(&mut services.actor);
+    services.run = Some(pipeline::RunPage {
+        base: desk.context.runs_url(),
+        id: desk.context.run.id,
+    });
     Ok(services)
 }
 

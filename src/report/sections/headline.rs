@@ -1,6 +1,6 @@
 //! The first lines: the verdict as a sentence, the few numbers behind it, and why.
 
-use super::super::document::{Block, Figure, Inline, Inlines, Section, Tone, code, prose, quiet, text};
+use super::super::document::{Address, Block, Figure, Inline, Inlines, Section, Tone, code, prose, quiet, text};
 use super::super::format;
 use super::super::text::{MAX_NAME, line};
 use super::{MetricRow, against, cell, gate_status, metric_rows, only_checked, short_commit, tone};
@@ -89,9 +89,14 @@ fn why(facts: &Facts) -> Option<Inlines> {
 
 /// Says that nothing was trained, since nothing changed.
 fn reused(facts: &Facts) -> Option<Inlines> {
-    let from = facts.training.as_ref()?.reused_from.as_deref()?;
+    let training = facts.training.as_ref()?;
+    let from = training.reused_from.as_deref()?;
+    let page = training.reused_page.as_deref();
     let mut pieces = vec![text("Nothing that the model depends on changed since ")];
-    pieces.extend(prose(&line(from, MAX_NAME)));
+    pieces.extend(match page.and_then(Address::new) {
+        Some(page) => vec![Inline::Link(line(from, MAX_NAME), page)],
+        None => prose(&line(from, MAX_NAME)),
+    });
     pieces.push(text(": it was taken over, not trained again"));
     if let Some(registry) = facts.registry.as_ref().filter(|registry| registry.existed)
         && let Some(version) = registry.version

@@ -120,6 +120,16 @@ fn a_run_that_reused_everything_says_so_near_the_top() {
         assert!(said < text.find("Metric").unwrap(), "{kind}: {text}");
         assert!(!text.contains("How sure the difference is"), "{kind}: {text}");
     }
+    let mut facts = facts;
+    let page = "https://github.com/ada/diabetes/actions/runs/7";
+    facts.training.as_mut().unwrap().reused_page = Some(page.to_owned());
+    for (kind, text) in renderings(&facts).into_iter().filter(|(kind, _)| *kind != "json") {
+        assert!(text.contains(page), "{kind}: {text}");
+    }
+    facts.training.as_mut().unwrap().reused_page = Some("javascript:alert(1)".to_owned());
+    for (kind, text) in renderings(&facts).into_iter().filter(|(kind, _)| *kind != "json") {
+        assert!(!text.contains("javascript:"), "{kind}: {text}");
+    }
 }
 
 #[test]
