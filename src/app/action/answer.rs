@@ -58,15 +58,15 @@ pub async fn answer(desk: &Desk, invocation: &Invocation, comment: &IssueComment
         comment: id,
         author,
     };
+    // Where this can not be read the reply, which looks again, says so.
     let before = issues::replied(client, &desk.context.repository, pull, &id.to_string()).await;
-    if let Some(code) = desk.soft("what was answered before", before).and_then(final_code) {
+    asked.react(desk, Reaction::Eyes).await;
+    if let Some(code) = before.ok().and_then(final_code) {
+        // It may be the reaction that was lost.
+        asked.react(desk, end_of(code)).await;
         desk.say(&["nothing to do: this comment was answered already".to_owned()]);
         return code;
     }
-    desk.soft(
-        "the reaction",
-        issues::react(client, &desk.context.repository, id, Reaction::Eyes).await,
-    );
     let answer = match command {
         Err(problem) => refused(&problem.to_string(), Some("`/mlops help` shows what can be asked for")),
         Ok(command) => match decide(desk, invocation, &asked, &command).await {
@@ -78,6 +78,22 @@ pub async fn answer(desk: &Desk, invocation: &Invocation, comment: &IssueComment
         },
     };
     reply(desk, &asked, answer).await
+}
+
+impl Asked<'_> {
+    /// There is one reaction of a kind, however often it is asked for.
+    async fn react(&self, desk: &Desk, reaction: Reaction) {
+        let reacted = issues::react(self.client, &desk.context.repository, self.comment, reaction).await;
+        desk.soft("the reaction", reacted);
+    }
+}
+
+fn end_of(code: u8) -> Reaction {
+    if code == PASSED {
+        Reaction::Rocket
+    } else {
+        Reaction::Confused
+    }
 }
 
 /// How a comment that was answered before ended. What could not be found out, or could not be used, is tried again.
@@ -98,15 +114,7 @@ async fn reply(desk: &Desk, asked: &Asked<'_>, answer: Answer) -> u8 {
     let key = asked.comment.to_string();
     let replied = issues::reply_anew(asked.client, repository, asked.pull, &body, &data, &key).await;
     desk.soft("the reply", replied);
-    let reaction = if answer.code == PASSED {
-        Reaction::Rocket
-    } else {
-        Reaction::Confused
-    };
-    desk.soft(
-        "the reaction",
-        issues::react(asked.client, repository, asked.comment, reaction).await,
-    );
+    asked.react(desk, end_of(answer.code)).await;
     if !answer.is_told {
         desk.write_files(&[("reason", report::document_title(&document))], &body);
     }

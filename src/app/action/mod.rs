@@ -22,6 +22,7 @@ use crate::github::results::{CacheMode, Results, Service};
 use crate::github::runner::{self, Annotation, Level};
 use crate::github::{self, Client, Connection, Context, Inputs, Pace};
 use crate::pipeline::chain;
+use crate::report::{self, Render as _};
 use crate::{exec, sys};
 
 use super::{CANCELLED, PASSED, UNKNOWN, UNUSABLE, doctor, failure, print, stop_signal};
@@ -186,7 +187,9 @@ async fn work(desk: &Desk, invocation: &Invocation) -> u8 {
             PASSED
         }
         Job::Refuse { why, help } => {
-            desk.write_files(&[("passed", "false".to_owned()), ("reason", why.clone())], "");
+            let refusal = report::refusal("mlops", &why, Some(&help));
+            let summary = report::Markdown { limit: 60_000 }.render(&refusal);
+            desk.write_files(&[("passed", "false".to_owned()), ("reason", why.clone())], &summary);
             desk.say(&[runner::annotation(&Annotation::new(
                 Level::Error,
                 format!("{why}: {help}"),

@@ -101,7 +101,11 @@ fn run_page(desk: &Desk, id: u64) -> String {
 }
 
 fn nothing(desk: &Desk, why: &str, code: u8) -> u8 {
-    desk.write_files(&[("reason", why.to_owned())], "");
+    let summary = match code {
+        PASSED => String::new(),
+        _ => report::Markdown { limit: 60_000 }.render(&report::refusal("mlops", why, None)),
+    };
+    desk.write_files(&[("reason", why.to_owned())], &summary);
     desk.say(&[why.to_owned()]);
     code
 }
