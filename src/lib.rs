@@ -19,10 +19,12 @@ mod setup;
 mod stats;
 mod sys;
 mod track;
+mod tracked;
 mod train;
 #[cfg(test)]
 #[path = "../tests/twins/github/mod.rs"]
 mod twin;
+mod wandb;
 
 pub use app::run;
 pub use cli::Terminal;

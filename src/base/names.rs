@@ -137,7 +137,7 @@ impl FromStr for VersionNumber {
     fn from_str(text: &str) -> Result<Self, NameError> {
         let digits = text.strip_prefix('v').unwrap_or(text);
         match digits.parse() {
-            Ok(number) if number > 0 && digits.bytes().all(|b| b.is_ascii_digit()) => Ok(Self(number)),
+            Ok(number) if digits.bytes().all(|b| b.is_ascii_digit()) => Ok(Self(number)),
             _ => Err(NameError {
                 what: "version",
                 name: text.chars().take(64).collect(),

@@ -5,6 +5,7 @@ mod branch;
 mod contract;
 mod embedded;
 mod local;
+pub mod record;
 mod registry;
 
 pub use branch::{BRANCH, Branch};

@@ -10,7 +10,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("sys", &["base"]),
     ("exec", &["base", "sys"]),
     ("github", &["base", "sys"]),
-    ("track", &["base", "sys", "github"]),
+    ("wandb", &["base", "sys"]),
+    ("track", &["base", "sys", "github", "wandb"]),
     ("data", &["base", "stats", "sys"]),
     ("evaluate", &["base", "stats", "data"]),
     ("gates", &["base", "sys", "exec", "evaluate"]),
@@ -20,6 +21,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("setup", &["base", "data", "evaluate", "train", "config", "github"]),
     ("facts", &["base", "data", "evaluate", "gates"]),
     ("report", &["base", "facts", "data", "evaluate", "gates"]),
+    ("tracked", &["base", "data", "evaluate", "facts", "gates", "track"]),
     (
         "pipeline",
         &[
@@ -31,14 +33,14 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "app",
         &[
             "base", "stats", "sys", "exec", "track", "data", "evaluate", "gates", "train", "promote", "config",
-            "facts", "report", "pipeline", "cli", "github", "setup",
+            "facts", "report", "pipeline", "cli", "github", "setup", "tracked", "wandb",
         ],
     ),
 ];
 
 /// Modules that may not act: no files, clock, environment, processes or async.
 const PURE: &[&str] = &[
-    "base", "stats", "config", "evaluate", "train", "promote", "facts", "report", "setup",
+    "base", "stats", "config", "evaluate", "train", "promote", "facts", "report", "setup", "tracked",
 ];
 
 fn source() -> PathBuf {

@@ -1,0 +1,114 @@
+//! What a tracker is told about a run: values only, whoever keeps them. Pure.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::base::Timestamp;
+
+/// A run as it begins.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunStart {
+    /// The same for the same job, so that a repeated one takes it up again: `gh-17-1-evaluate`.
+    pub id: String,
+    pub display_name: String,
+    pub group: Option<String>,
+    /// `evaluate`, `publish`, `retrain`, `promote`.
+    pub job_type: String,
+    pub tags: Vec<String>,
+    /// Markdown: the pull request, the workflow run, the commit, each a link.
+    pub notes: Option<String>,
+    pub config: BTreeMap<String, serde_json::Value>,
+    pub git: Option<GitState>,
+    pub program: String,
+    pub host: Option<String>,
+    pub started: Timestamp,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GitState {
+    pub remote: String,
+    pub commit: String,
+}
+
+/// What a run found, when it is over.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RunEnd {
+    /// Joins what the run began with.
+    pub config: BTreeMap<String, serde_json::Value>,
+    /// One row a step: metrics of folds, trials, rounds, windows, and of the evaluation itself.
+    pub history: Vec<Row>,
+    pub summary: Row,
+    pub tables: Vec<Table>,
+    pub charts: Vec<Chart>,
+    pub images: Vec<Image>,
+    /// Kept beside the run: `report.html`.
+    pub files: Vec<RunFile>,
+    pub exit_code: u8,
+    /// One sentence for whoever is told that it failed.
+    pub reason: String,
+}
+
+/// Names, which may be paths such as `test/rmse`, and values.
+pub type Row = BTreeMap<String, Cell>;
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cell {
+    /// May be NaN or infinite: trackers can tell.
+    Number(f64),
+    Whole(i64),
+    Truth(bool),
+    Text(String),
+    Missing,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Table {
+    /// `predictions`.
+    pub key: String,
+    pub columns: Vec<String>,
+    pub rows: Vec<Vec<Cell>>,
+}
+
+/// A curve or a cloud over the columns of a table of its own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Chart {
+    pub key: String,
+    pub title: String,
+    pub kind: ChartKind,
+    pub x: String,
+    pub y: String,
+    /// The column that tells lines apart.
+    pub stroke: Option<String>,
+    pub table: Table,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChartKind {
+    Line,
+    Scatter,
+    Bar,
+    Histogram,
+}
+
+/// A picture as a PNG.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Image {
+    pub key: String,
+    pub caption: String,
+    pub png: Vec<u8>,
+    pub width: u32,
+    pub height: u32,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunFile {
+    pub name: String,
+    pub content: Content,
+}
+
+/// Bytes at hand, or in a file that is read in pieces when they are needed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Content {
+    Bytes(Vec<u8>),
+    File(PathBuf),
+}

@@ -1,0 +1,3 @@
+//! The twin of W&B as a program.
+
+fn main() {}
