@@ -42,7 +42,7 @@ pub async fn publish(invocation: &Invocation) -> Result<u8, Failure> {
         )?;
         return Ok(FAILED);
     }
-    let digest = pipeline::bundle_digest(&bundle);
+    let digest = pipeline::bundle_digest(&bundle)?;
     if facts.registry.as_ref().and_then(|registry| registry.digest) != Some(digest) {
         let message = "the files of the last run are not those that were judged: run again";
         return Err(Failure::Unusable(message.to_owned()));

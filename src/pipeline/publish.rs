@@ -6,8 +6,9 @@ use crate::base::{Alias, Digest, ModelName};
 use crate::config::{Approval, PromoteSettings};
 use crate::facts::{Champion, Facts, RegistryFacts};
 use crate::promote::{self, Decision, Ground, Warnings};
+use crate::sys::FileError;
 use crate::track::{
-    AliasMove, Judgement, ModelVersion, MoveKind, NewVersion, Publication, RegistryError, content_digest,
+    AliasMove, Content, Judgement, ModelVersion, MoveKind, NewVersion, Publication, RegistryError, content_digest,
 };
 
 use super::{Services, bundle};
@@ -19,13 +20,13 @@ pub struct Published {
 }
 
 /// The digest that a bundle has as a version.
-pub fn digest(files: &BTreeMap<String, Vec<u8>>) -> Digest {
-    content_digest(
-        &files
-            .iter()
-            .map(|(name, bytes)| (name.clone(), Digest::of(bytes)))
-            .collect(),
-    )
+pub fn digest(files: &BTreeMap<String, Content>) -> Result<Digest, FileError> {
+    let digests = files
+        .iter()
+        .map(|(name, content)| Ok((name.clone(), content.digest()?)));
+    digests
+        .collect::<Result<_, FileError>>()
+        .map(|digests| content_digest(&digests))
 }
 
 /// Publishes the bundle of a run that passed. Of a version that is there already, the judgement becomes the newest one.
@@ -33,7 +34,7 @@ pub async fn publish_run(
     services: &Services,
     promote: &PromoteSettings,
     facts: &Facts,
-    files: BTreeMap<String, Vec<u8>>,
+    files: BTreeMap<String, Content>,
 ) -> Result<Published, RegistryError> {
     let model = name(facts)?;
     let registry = services.registry.as_ref();

@@ -8,7 +8,7 @@ use crate::config::Project;
 use crate::facts::{Facts, Outcome, RegistryFacts};
 use crate::gates::GateStatus;
 use crate::sys::Stopwatch;
-use crate::track::{RegistryError, VersionRef};
+use crate::track::{Content, RegistryError, VersionRef};
 use crate::train;
 
 use super::compare::{self, Met};
@@ -189,7 +189,7 @@ async fn publish_bundle(
     }
     services.tell(Event::StepStarted { step: "publish" });
     let watch = Stopwatch::start();
-    match publish_run(services, &project.promote, &draft.facts, bundle.clone()).await {
+    match publish_run(services, &project.promote, &draft.facts, contents(bundle)).await {
         Ok(published) => {
             let outcome = if published.facts.existed {
                 Outcome::Reused
@@ -217,11 +217,18 @@ async fn publish_bundle(
     }
 }
 
+fn contents(bundle: &BTreeMap<String, Vec<u8>>) -> BTreeMap<String, Content> {
+    let named = bundle.iter();
+    named
+        .map(|(name, bytes)| (name.clone(), bytes.clone().into()))
+        .collect()
+}
+
 fn unpublished(services: &Services, bundle: &BTreeMap<String, Vec<u8>>, why: String) -> RegistryFacts {
     RegistryFacts {
         place: services.registry_place.clone(),
         version: None,
-        digest: (!bundle.is_empty()).then(|| publish::digest(bundle)),
+        digest: publish::digest(&contents(bundle)).ok().filter(|_| !bundle.is_empty()),
         existed: false,
         aliases: Vec::new(),
         not_published: Some(why),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::base::Digest;
 use crate::facts::{Facts, FactsError};
 use crate::sys::{self, FileError, FileKind};
+use crate::track::Content;
 
 /// Below the repository's root.
 pub const STATE: &str = ".mlops";
@@ -15,7 +16,6 @@ const LATEST: &str = "latest";
 const FACTS: &str = "mlops-facts.json";
 const BUNDLE: &str = "bundle";
 const FACTS_LIMIT: u64 = 64 * 1024 * 1024;
-const BUNDLE_LIMIT: u64 = 1024 * 1024 * 1024;
 /// As many finished runs are kept; older ones give way.
 const KEPT: usize = 20;
 
@@ -186,7 +186,7 @@ pub fn load_facts(directory: &Path) -> Result<Facts, StoreError> {
 }
 
 /// Reads a finished run: its facts, and the files of its bundle (none if it made no model).
-pub fn load(directory: &Path) -> Result<(Facts, BTreeMap<String, Vec<u8>>), StoreError> {
+pub fn load(directory: &Path) -> Result<(Facts, BTreeMap<String, Content>), StoreError> {
     let facts = load_facts(directory)?;
     let mut bundle = BTreeMap::new();
     let inside = directory.join(BUNDLE);
@@ -196,7 +196,7 @@ pub fn load(directory: &Path) -> Result<(Facts, BTreeMap<String, Vec<u8>>), Stor
         .filter(|listed| listed.kind == FileKind::File)
     {
         if let Some(name) = listed.name.to_str().filter(|name| !sys::is_temp(name)) {
-            bundle.insert(name.to_owned(), sys::read(&inside.join(name), BUNDLE_LIMIT)?);
+            bundle.insert(name.to_owned(), Content::File(inside.join(name)));
         }
     }
     Ok((facts, bundle))

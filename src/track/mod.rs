@@ -1,6 +1,7 @@
 //! Registries of model versions. Code above does not know which one it talks to.
 
 mod branch;
+mod content;
 #[cfg(test)]
 mod contract;
 mod embedded;
@@ -9,8 +10,9 @@ pub mod record;
 mod registry;
 
 pub use branch::{BRANCH, Branch};
+pub use content::Content;
 pub use local::Local;
 pub use registry::{
     AliasMove, Judgement, LedgerEntry, LedgerEvent, ModelRegistry, ModelVersion, MoveKind, NewVersion, Publication,
-    RegistryError, VersionRef, check_metadata, content_digest,
+    RegistryError, VersionRef, check_metadata, content_digest, unreadable,
 };

@@ -1,8 +1,8 @@
 //! What a tracker is told about a run: values only, whoever keeps them. Pure.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
+use super::Content;
 use crate::base::Timestamp;
 
 /// A run as it begins.
@@ -104,11 +104,4 @@ pub struct Image {
 pub struct RunFile {
     pub name: String,
     pub content: Content,
-}
-
-/// Bytes at hand, or in a file that is read in pieces when they are needed.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Content {
-    Bytes(Vec<u8>),
-    File(PathBuf),
 }

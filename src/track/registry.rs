@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use super::Content;
 use crate::base::{Alias, Digest, ModelName, Timestamp, VersionNumber};
 
 /// Why the registry could not do it.
@@ -65,7 +66,7 @@ impl std::fmt::Display for VersionRef {
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewVersion {
     /// File name (no directories) → content; `model.json` is what `predict` loads.
-    pub files: BTreeMap<String, Vec<u8>>,
+    pub files: BTreeMap<String, Content>,
     /// What is known about it: metrics, gates, data digest, commit … Free-form, kept as it is.
     pub metadata: serde_json::Value,
     pub actor: String,
@@ -74,10 +75,13 @@ pub struct NewVersion {
 
 impl NewVersion {
     /// The digest of each file.
-    pub fn file_digests(&self) -> BTreeMap<String, Digest> {
+    pub fn file_digests(&self) -> Result<BTreeMap<String, Digest>, RegistryError> {
         self.files
             .iter()
-            .map(|(name, content)| (name.clone(), Digest::of(content)))
+            .map(|(name, content)| {
+                let digest = content.digest().map_err(|error| unreadable(name, &error))?;
+                Ok((name.clone(), digest))
+            })
             .collect()
     }
 
@@ -105,6 +109,14 @@ impl NewVersion {
             }
         }
         check_metadata(&self.metadata)
+    }
+}
+
+/// A file of a version that is to be, and can not be read.
+pub fn unreadable(name: &str, error: &crate::sys::FileError) -> RegistryError {
+    RegistryError::Refused {
+        what: name.chars().take(200).collect(),
+        why: error.to_string(),
     }
 }
 

@@ -491,7 +491,8 @@ async fn a_rule_against_the_push_is_said_and_not_fought() {
 async fn a_file_that_is_too_large_is_refused_before_anything_is_sent() {
     let world = world();
     let mut new = version("one");
-    new.files.insert("model.onnx".to_owned(), vec![0; (50 << 20) + 1]);
+    new.files
+        .insert("model.onnx".to_owned(), vec![0; (50 << 20) + 1].into());
     let error = world.open(BRANCH).publish(&model(), new).await.unwrap_err();
     insta::assert_snapshot!(error, @"`model.onnx` can not be kept in the registry: it is larger than 52428800 bytes");
     assert_eq!(world.twin.calls().len(), 0);
@@ -505,9 +506,8 @@ async fn large_files_come_back_and_are_sent_once() {
     let text = "row,1,2,3\n".repeat(70_000);
     for about in ["one", "two"] {
         let mut new = version(about);
-        new.files.insert("model.onnx".to_owned(), large.clone());
-        new.files
-            .insert("predictions.csv".to_owned(), text.clone().into_bytes());
+        new.files.insert("model.onnx".to_owned(), large.clone().into());
+        new.files.insert("predictions.csv".to_owned(), text.as_str().into());
         registry.publish(&model(), new).await.unwrap();
     }
     let calls = world.twin.calls();

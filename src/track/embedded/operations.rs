@@ -10,7 +10,7 @@ use super::{Embedded, RegistryError, blocking, damaged, objects};
 use crate::base::{Digest, ModelName, Timestamp, VersionNumber};
 use crate::track::{
     AliasMove, Judgement, LedgerEntry, LedgerEvent, ModelVersion, NewVersion, Publication, VersionRef, check_metadata,
-    content_digest,
+    content_digest, unreadable,
 };
 
 const FORMAT_FILE: &str = "registry.json";
@@ -32,7 +32,8 @@ impl<S: Storage> Embedded<S> {
     ) -> Result<Publication, RegistryError> {
         new.check()?;
         for (name, content) in &new.files {
-            if content.len() as u64 > S::MAX_FILE_BYTES {
+            let n_bytes = content.len().map_err(|error| unreadable(name, &error))?;
+            if n_bytes > S::MAX_FILE_BYTES {
                 return Err(RegistryError::Refused {
                     what: name.clone(),
                     why: format!("it is larger than {} bytes", S::MAX_FILE_BYTES),
@@ -40,7 +41,7 @@ impl<S: Storage> Embedded<S> {
             }
         }
         let (new, files) = blocking(move || {
-            let files = new.file_digests();
+            let files = new.file_digests()?;
             Ok((new, files))
         })
         .await?;
@@ -58,6 +59,8 @@ impl<S: Storage> Embedded<S> {
         session.prepare().await?;
         for (name, content) in contents {
             if let Some(digest) = files.get(&name) {
+                let content = content.into_bytes(S::MAX_FILE_BYTES);
+                let content = content.map_err(|error| unreadable(&name, &error))?;
                 session.storage.put(objects::path(digest), content).await?;
             }
         }

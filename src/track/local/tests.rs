@@ -192,7 +192,7 @@ async fn publishing_again_mends_an_object() {
     let local = filled(dir.path()).await;
     std::fs::write(object_of(dir.path(), "two"), "tw").unwrap();
     let mut new = version("two");
-    new.files.insert("more.txt".to_owned(), b"more".to_vec());
+    new.files.insert("more.txt".to_owned(), "more".into());
     let third = local.publish(&model(), new).await.unwrap().version;
     assert_eq!(local.read(&third, "model.json").await.unwrap(), b"two");
     assert_eq!(read_all(&local).await.unwrap(), 7);
