@@ -43,6 +43,9 @@ pub struct Facts {
     pub comparison: Option<ComparisonFacts>,
     pub gates: Vec<GateResult>,
     pub registry: Option<RegistryFacts>,
+    /// Where the run itself is kept; none when nothing but the report is.
+    #[serde(default)]
+    pub tracking: Option<TrackingFacts>,
     /// Earlier versions' value of the gate metric, oldest first, this run last.
     pub history: Vec<HistoryPoint>,
     pub alerts: Vec<String>,
@@ -211,6 +214,17 @@ pub struct RegistryFacts {
     pub not_published: Option<String>,
     /// Why automatic approval left production where it is.
     pub not_promoted: Option<String>,
+}
+
+/// The run in a tracker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrackingFacts {
+    /// `W&B acme/diabetes`, or the directory that waits to be delivered.
+    pub place: String,
+    /// Its page, if it has one.
+    pub url: Option<String>,
+    /// What is missing there and why.
+    pub problem: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -28,7 +28,7 @@ impl Facts {
     /// Reads facts that somebody else's code may have written.
     ///
     /// What comes out renders safely, and `passed`, `verdict` and `reason` say what its gates and comparisons say.
-    /// `registry`, `history`, `commit`, `previous_run` and everything else that a stranger can not know are left out.
+    /// `registry`, `tracking`, `history`, `commit`, `previous_run` and everything else that a stranger can not know are left out.
     ///
     /// # Errors
     /// [`FactsError`]: it is too long or too much, it is not what [`Facts::to_json`] writes, or it contradicts itself.
@@ -57,6 +57,7 @@ impl Facts {
 
     fn forget_claims(&mut self) {
         self.registry = None;
+        self.tracking = None;
         self.history.clear();
         self.commit = None;
         self.previous_run = None;

@@ -44,6 +44,7 @@ impl Draft {
             comparison: None,
             gates: Vec::new(),
             registry: None,
+            tracking: None,
             history: Vec::new(),
             alerts: Vec::new(),
             verdict: Verdict::FailedToRun,

@@ -191,6 +191,7 @@ pub fn better() -> Facts {
         started: Timestamp(1_795_000_000),
         commit: Some(COMMIT.to_owned()),
         previous_run: None,
+        tracking: None,
         gates_digest: Digest::of(b"gates"),
         defaults: vec![
             default("data.split", "random, 20 % test, seed 42"),

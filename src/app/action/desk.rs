@@ -168,6 +168,7 @@ impl Desk {
         Around {
             report,
             run: Some(self.page()),
+            tracked: None,
             next: None,
             by_stranger: false,
         }

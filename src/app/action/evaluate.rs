@@ -134,6 +134,7 @@ pub async fn evaluate(desk: &Desk, invocation: &Invocation, job: &Evaluate, work
     };
     let mut around = desk.around(page);
     around.next = next(&opened, &facts);
+    around.tracked = facts.tracking.as_ref().and_then(|tracking| tracking.url.clone());
     shown.document = report::around(shown.document, &around);
     let title = report::document_title(&shown.document);
     let has_check = show(desk, &shown, &prefix, place, checked).await;

@@ -9,6 +9,8 @@ pub struct Around {
     pub report: Option<String>,
     /// The page of the run that computed it.
     pub run: Option<String>,
+    /// The page of the run in a tracker.
+    pub tracked: Option<String>,
     /// What can be done now, a sentence.
     pub next: Option<String>,
     /// It was computed by a run without rights, from a fork: its facts are what that run says.
@@ -30,7 +32,11 @@ pub fn around(mut document: Document, around: &Around) -> Document {
         tone: Tone::Plain,
         text: prose(next),
     }));
-    let pages = [("Full report", &around.report), ("Run", &around.run)];
+    let pages = [
+        ("Full report", &around.report),
+        ("Run", &around.run),
+        ("Run in W&B", &around.tracked),
+    ];
     let links: Vec<Inline> = pages
         .into_iter()
         .filter_map(|(name, page)| Some(Inline::Link(name.to_owned(), Address::new(page.as_deref()?)?)))

@@ -1,6 +1,6 @@
 //! How the model was made, what became of it, and what was assumed.
 
-use super::super::document::{Bar, Block, Chart, Column, Inline, Picture, Section, Table, code, prose, text};
+use super::super::document::{Address, Bar, Block, Chart, Column, Inline, Picture, Section, Table, code, prose, text};
 use super::super::format;
 use super::{cell, details};
 use crate::facts::{Facts, TrainingFacts};
@@ -55,6 +55,7 @@ pub fn section(facts: &Facts) -> Option<Section> {
         summary.push(text(": not trained"));
     }
     blocks.extend(registry(facts));
+    blocks.extend(tracking(facts));
     Some(details("model", 45, summary, false, blocks))
 }
 
@@ -139,6 +140,20 @@ fn registry(facts: &Facts) -> Option<Block> {
     for (index, (alias, version)) in registry.aliases.iter().take(10).enumerate() {
         pieces.push(text(if index == 0 { "; " } else { ", " }));
         pieces.extend([code(&**alias), text(format!(" is {version}"))]);
+    }
+    pieces.push(text("."));
+    Some(Block::Paragraph(pieces))
+}
+
+fn tracking(facts: &Facts) -> Option<Block> {
+    let tracking = facts.tracking.as_ref()?;
+    let mut pieces = vec![text("Run kept in "), code(&*tracking.place)];
+    if let Some(address) = tracking.url.as_deref().and_then(Address::new) {
+        pieces.extend([text(": "), Inline::Link("its page".to_owned(), address)]);
+    }
+    if let Some(problem) = &tracking.problem {
+        pieces.push(text("; not all of it is there: "));
+        pieces.extend(prose(problem));
     }
     pieces.push(text("."));
     Some(Block::Paragraph(pieces))
