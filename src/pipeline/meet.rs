@@ -26,6 +26,12 @@ pub async fn compare_with_production(draft: &mut Draft, project: &Arc<Project>, 
     };
     let (versions, met) = match found.await {
         Ok(found) => found,
+        // Nobody failed: what could not be compared is undecided, and never reads as a pass.
+        Err(RegistryError::Withheld { why }) => {
+            draft.facts.alerts.push(format!("not compared with production: {why}"));
+            draft.step(services, "compare", Outcome::Skipped, Some(why), watch.elapsed_ms());
+            return;
+        }
         Err(error) => {
             let detail = chain(&error);
             draft.step(services, "compare", Outcome::Error, Some(detail), watch.elapsed_ms());

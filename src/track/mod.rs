@@ -8,6 +8,7 @@ mod embedded;
 mod local;
 pub mod record;
 mod registry;
+mod withheld;
 
 pub use branch::{BRANCH, Branch};
 pub use content::Content;
@@ -16,3 +17,4 @@ pub use registry::{
     AliasMove, Judgement, LedgerEntry, LedgerEvent, ModelRegistry, ModelVersion, MoveKind, NewVersion, Publication,
     RegistryError, VersionRef, check_metadata, content_digest, unreadable,
 };
+pub use withheld::Withheld;

@@ -34,6 +34,8 @@ pub enum RegistryError {
     PermissionDenied { action: String, needs: String },
     #[error("the registry has format {found}, and this program knows {known}: use a newer one")]
     Newer { found: u64, known: u64 },
+    #[error("{why}")]
+    Withheld { why: String },
     #[error("the registry is out of reach: could not {action}")]
     Unavailable {
         action: String,
