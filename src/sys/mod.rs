@@ -11,7 +11,7 @@ pub use clock::{Stopwatch, now, random};
 pub use error::FileError;
 pub use glob::{glob, inside};
 pub use owner::{Owner, hand_over, is_root, is_same, owner, private_dir};
-pub use read::{FileKind, kind, list, open, read, read_beneath, read_text};
+pub use read::{FileKind, kind, list, open, open_part, read, read_beneath, read_text};
 #[cfg(test)]
 pub use write::die_after;
 pub use write::{

@@ -6,7 +6,7 @@
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -42,6 +42,19 @@ pub fn open(path: &Path) -> Result<File, FileError> {
         .open(path)
         .map_err(|source| FileError::io("open", path, source))?;
     ordinary(file, path)
+}
+
+/// An ordinary file that has at least `length` bytes from `offset` on, ready to be read from there.
+pub fn open_part(path: &Path, offset: u64, length: u64) -> Result<File, FileError> {
+    let fail = |source| FileError::io("read", path, source);
+    let mut file = open(path)?;
+    let found = file.metadata().map_err(fail)?.len();
+    if offset.checked_add(length).is_none_or(|end| end > found) {
+        let shorter = format!("it has {found} bytes, and {length} from byte {offset} on are wanted");
+        return Err(fail(io::Error::new(io::ErrorKind::UnexpectedEof, shorter)));
+    }
+    file.seek(SeekFrom::Start(offset)).map_err(fail)?;
+    Ok(file)
 }
 
 /// The whole content of an ordinary file of at most `limit_bytes`.

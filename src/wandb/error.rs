@@ -1,8 +1,248 @@
 //! What W&B refuses and why, in words that say what to do. Pure.
 
-/// Why W&B did not do it. No variant can hold a key.
+use serde_json::Value;
+
+use super::place::{Place, Right};
+use super::retry::Fault;
+use crate::base::{is_invisible, without_escapes};
+
+/// Why W&B did not do it. No variant can hold a key or a signed address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WandbError {
-    #[error("W&B does not accept the key")]
-    Unauthorized,
+    #[error("W&B at `{base}` does not accept {credentials}: {message}")]
+    Unauthorized {
+        base: String,
+        /// `the key in WANDB_API_KEY`.
+        credentials: String,
+        message: String,
+    },
+    #[error("W&B refused {what}: {}{}", place.refused(*right, message), place.hint(*right))]
+    Forbidden {
+        what: String,
+        right: Right,
+        place: Box<Place>,
+        message: String,
+    },
+    #[error("W&B does not find what {what} is about{}: {message}", place.somewhere())]
+    NotFound {
+        what: String,
+        place: Box<Place>,
+        message: String,
+    },
+    #[error("{what} meets another state than expected: {message}")]
+    Conflict { what: String, message: String },
+    #[error("W&B does not take {what}: {message}")]
+    Invalid { what: String, message: String },
+    /// The server is older than the question.
+    #[error("this W&B does not know a part of {what}: {message}")]
+    UnknownField { what: String, message: String },
+    #[error("the limit of requests to W&B is reached at {what}{}", ends(*seconds))]
+    RateLimited {
+        what: String,
+        /// From the answer on, if W&B said so.
+        seconds: Option<u64>,
+    },
+    #[error("W&B is out of reach for {what}")]
+    Unavailable { what: String, source: Fault },
+    /// Not to be repeated before somebody looked at what there is now.
+    #[error("W&B may have done {what} or not: its answer was lost")]
+    Doubtful { what: String, source: Fault },
+    #[error("the time for {what} was over before W&B was done")]
+    OutOfTime { what: String },
+    #[error("what W&B answered to {what} can not be used: {why}")]
+    Malformed { what: String, why: String },
+    /// Of a signed address: 400 and 403 say that a new one is to be asked for.
+    #[error("the storage of W&B refused {what}: it answered {status}{}", coded(code.as_deref()))]
+    Storage {
+        what: String,
+        status: u16,
+        code: Option<String>,
+    },
+    /// The file that is to be sent, or the place where something is to be kept.
+    #[error("{why}")]
+    File { why: String },
+    #[error("there is no identity to show to W&B: {why}")]
+    Identity { why: String },
+}
+
+fn ends(seconds: Option<u64>) -> String {
+    seconds.map_or_else(String::new, |seconds| format!("; it ends in {seconds} s"))
+}
+
+fn coded(code: Option<&str>) -> String {
+    code.map_or_else(String::new, |code| format!(" {code}"))
+}
+
+impl WandbError {
+    /// The same error where more is known about what it was about; what an error knows already stays.
+    #[must_use]
+    pub fn at(mut self, more: &Place) -> Self {
+        if let Self::Forbidden { place, .. } | Self::NotFound { place, .. } = &mut self {
+            place.fill(more);
+        }
+        self
+    }
+
+    /// Whether the same may succeed at another time: what was to be written is to be kept until then.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::RateLimited { .. } | Self::Unavailable { .. } | Self::Doubtful { .. } | Self::OutOfTime { .. } => {
+                true
+            }
+            Self::Storage { status, .. } => !(400..500).contains(status),
+            Self::Unauthorized { .. }
+            | Self::Forbidden { .. }
+            | Self::NotFound { .. }
+            | Self::Conflict { .. }
+            | Self::Invalid { .. }
+            | Self::UnknownField { .. }
+            | Self::Malformed { .. }
+            | Self::File { .. }
+            | Self::Identity { .. } => false,
+        }
+    }
+}
+
+/// What a refusal of the API is made of.
+#[derive(Debug)]
+pub struct Refusal<'a> {
+    pub what: &'a str,
+    pub right: Right,
+    pub place: Place,
+    pub base: &'a str,
+    pub credentials: String,
+}
+
+impl Refusal<'_> {
+    /// The error that a final answer is, by its status.
+    pub fn by_status(&self, status: u16, body: &[u8]) -> WandbError {
+        let message = message(body);
+        match status {
+            300..=399 => WandbError::Malformed {
+                what: self.what.to_owned(),
+                why: "it leads to another address, where no key is sent; is the address of W&B right?".to_owned(),
+            },
+            401 => self.unauthorized(message),
+            402 | 403 => self.forbidden(message),
+            404 | 410 => self.not_found(message),
+            409 => self.conflict(message),
+            400 | 422 => self.invalid(message),
+            _ => self.invalid(format!("{message} ({status})")),
+        }
+    }
+
+    /// The error that an answer of status 200 is when it lists errors.
+    pub fn by_code(&self, errors: &[Value], body: &[u8]) -> WandbError {
+        let message = message(body);
+        let code = errors
+            .iter()
+            .find_map(|error| error.get("extensions")?.get("code")?.as_str())
+            .unwrap_or_default();
+        let lower = message.to_ascii_lowercase();
+        match code {
+            "UNAUTHENTICATED" => self.unauthorized(message),
+            "PERMISSION_ERROR" | "FORBIDDEN" => self.forbidden(message),
+            "NOT_FOUND" => self.not_found(message),
+            "CONFLICT" => self.conflict(message),
+            _ if lower.contains("not logged in") => self.unauthorized(message),
+            _ if lower.contains("permission denied") => self.forbidden(message),
+            _ if lower.contains("rebase required") => self.conflict(message),
+            _ => self.invalid(message),
+        }
+    }
+
+    pub fn unauthorized(&self, message: String) -> WandbError {
+        WandbError::Unauthorized {
+            base: self.base.to_owned(),
+            credentials: self.credentials.clone(),
+            message,
+        }
+    }
+
+    fn forbidden(&self, message: String) -> WandbError {
+        WandbError::Forbidden {
+            what: self.what.to_owned(),
+            right: self.right,
+            place: Box::new(self.place.clone()),
+            message,
+        }
+    }
+
+    fn not_found(&self, message: String) -> WandbError {
+        WandbError::NotFound {
+            what: self.what.to_owned(),
+            place: Box::new(self.place.clone()),
+            message,
+        }
+    }
+
+    fn conflict(&self, message: String) -> WandbError {
+        WandbError::Conflict {
+            what: self.what.to_owned(),
+            message,
+        }
+    }
+
+    fn invalid(&self, message: String) -> WandbError {
+        let what = self.what.to_owned();
+        // The words of every GraphQL server that was written after the reference one.
+        if message.contains("Cannot query field") || message.contains("Unknown argument") {
+            WandbError::UnknownField { what, message }
+        } else {
+            WandbError::Invalid { what, message }
+        }
+    }
+}
+
+/// Whether an answer of status 200 means that a limit is reached.
+pub fn is_limit(body: &[u8]) -> bool {
+    message(body).to_ascii_lowercase().contains("rate limit")
+}
+
+const NO_REASON: &str = "it gives no reason";
+/// How much of an answer that is no JSON is looked at.
+const RAW: usize = 1024;
+
+/// What an answer says in words, made harmless: `error`, else `errors[].message`, else its beginning.
+pub fn message(body: &[u8]) -> String {
+    let said = match serde_json::from_slice::<Value>(body) {
+        Ok(value) => said(&value),
+        Err(_) => Some(String::from_utf8_lossy(&body[..body.len().min(RAW)]).into_owned()),
+    };
+    let said = said.map(|text| clean(&text, 300)).filter(|text| !text.is_empty());
+    said.unwrap_or_else(|| NO_REASON.to_owned())
+}
+
+fn said(value: &Value) -> Option<String> {
+    let of = |value: &Value| value.get("message").and_then(Value::as_str).map(str::to_owned);
+    if let Some(error) = value.get("error") {
+        return error.as_str().map(str::to_owned).or_else(|| of(error));
+    }
+    let errors = value.get("errors").and_then(Value::as_array)?;
+    let all: Vec<String> = errors
+        .iter()
+        .take(3)
+        .filter_map(|error| of(error).or_else(|| error.as_str().map(str::to_owned)))
+        .collect();
+    (!all.is_empty()).then(|| all.join("; "))
+}
+
+/// The code in a refusal of storage: `<Code>AccessDenied</Code>`. The rest may repeat what was signed.
+pub fn storage_code(body: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(body);
+    let (_, rest) = text.split_once("<Code>")?;
+    let (code, _) = rest.split_once("</Code>")?;
+    let is_code = !code.is_empty() && code.len() <= 64 && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    is_code.then(|| code.to_owned())
+}
+
+/// A text of somebody else's on one line, without anything that steers, and not long.
+pub fn clean(text: &str, at_most: usize) -> String {
+    let line: String = without_escapes(text)
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .filter(|c| !is_invisible(*c))
+        .take(at_most)
+        .collect();
+    line.trim().to_owned()
 }

@@ -1,1 +1,238 @@
-//! (to be written)
+//! When a call that failed is made again, and after how long. Pure: the waits are a function of what happened.
+
+use std::time::Duration;
+
+/// How long a second of waiting is. Tests make it short; what W&B asks for in seconds is measured by it too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace(pub Duration);
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self(Duration::from_secs(1))
+    }
+}
+
+impl Pace {
+    pub fn seconds(self, n: u64) -> Duration {
+        self.0.saturating_mul(u32::try_from(n).unwrap_or(u32::MAX))
+    }
+}
+
+/// What is asked, as far as trying again goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Graphql,
+    /// Made anew when somebody else changed the run meanwhile.
+    UpsertRun,
+    FileStream,
+    /// Signed addresses.
+    Storage,
+    /// Tokens of identities.
+    Identity,
+}
+
+impl Kind {
+    /// Statuses that another try would not change.
+    pub fn is_final(self, status: u16) -> bool {
+        match self {
+            Self::Graphql | Self::FileStream => {
+                matches!(status, 400 | 401 | 402 | 403 | 404 | 409 | 410 | 413 | 422 | 501)
+            }
+            Self::UpsertRun => status != 409 && Self::Graphql.is_final(status),
+            Self::Storage => status == 501 || Self::Identity.is_final(status),
+            Self::Identity => (400..500).contains(&status) && status != 429,
+        }
+    }
+
+    /// The first wait in seconds, which doubles, and where that ends.
+    fn waits(self) -> (u64, u64) {
+        match self {
+            Self::Graphql | Self::UpsertRun | Self::FileStream | Self::Storage => (2, 60),
+            Self::Identity => (1, 5),
+        }
+    }
+}
+
+/// How often and how long something is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stage {
+    pub attempts: u32,
+    /// All attempts and the waits between them.
+    pub whole: Duration,
+    /// One attempt; where much is sent or received, how long nothing may move.
+    pub attempt: Duration,
+}
+
+/// How patient the client is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadlines {
+    pub graphql: Stage,
+    pub stream: Stage,
+    /// A transfer has one second more for every MiB.
+    pub storage: Stage,
+    pub identity: Stage,
+    /// Failing attempts and waits in a row, of all calls together; then W&B counts as out of reach.
+    pub outage: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        let attempt = Duration::from_secs(30);
+        let transfer = Stage {
+            attempts: 10,
+            whole: Duration::from_mins(5),
+            attempt,
+        };
+        Self {
+            graphql: Stage {
+                attempts: 5,
+                whole: Duration::from_mins(1),
+                attempt,
+            },
+            stream: transfer,
+            storage: transfer,
+            identity: Stage {
+                attempts: 3,
+                whole: Duration::from_mins(1),
+                attempt: Duration::from_secs(10),
+            },
+            outage: Duration::from_mins(1),
+        }
+    }
+}
+
+impl Deadlines {
+    pub fn of(&self, kind: Kind) -> Stage {
+        match kind {
+            Kind::Graphql | Kind::UpsertRun => self.graphql,
+            Kind::FileStream => self.stream,
+            Kind::Storage => self.storage,
+            Kind::Identity => self.identity,
+        }
+    }
+}
+
+/// How a call was lost.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    #[error("no connection was made: {0}")]
+    Connect(String),
+    #[error("its certificate can not be trusted: {0}")]
+    Certificate(String),
+    #[error("it did not answer in time")]
+    Timeout,
+    #[error("the connection was lost: {0}")]
+    Dropped(String),
+    #[error("it answered {0}")]
+    Status(u16),
+    #[error("it has not answered for {0} s, and is not asked again")]
+    GivenUp(u64),
+}
+
+/// A call that was lost, and what the answer said about the next one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    pub fault: Fault,
+    /// Seconds from now.
+    pub asked: Option<u64>,
+}
+
+impl Failure {
+    pub fn lost(fault: Fault) -> Self {
+        Self { fault, asked: None }
+    }
+
+    pub fn is_limit(&self) -> bool {
+        self.fault == Fault::Status(429)
+    }
+
+    /// May the call have been done all the same?
+    pub fn is_doubtful(&self) -> bool {
+        match self.fault {
+            // Over a limit, or in conflict with somebody else: certainly not done.
+            Fault::Connect(_) | Fault::Certificate(_) | Fault::GivenUp(_) | Fault::Status(409 | 429) => false,
+            Fault::Timeout | Fault::Dropped(_) | Fault::Status(_) => true,
+        }
+    }
+}
+
+/// What of an answer's headers decides about another try.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Signs {
+    pub retry_after: Option<String>,
+    /// Of a thousand: what is left of the limit.
+    pub remaining: Option<String>,
+    /// Seconds until it is whole again.
+    pub reset: Option<String>,
+    /// The moment of the answer by the server's clock, so that ours does not matter.
+    pub date: Option<String>,
+}
+
+/// The longest that a wait is believed to be.
+const LONGEST: u64 = 24 * 3600;
+
+impl Signs {
+    /// Seconds that W&B asks to wait before the next call.
+    pub fn asked(&self) -> Option<u64> {
+        let date = self.date.as_deref().and_then(moment);
+        let after = self.retry_after.as_deref().and_then(|text| after(text, date));
+        let is_used_up = || number(self.remaining.as_deref()?).map(|left| left == 0);
+        after
+            .or_else(|| is_used_up()?.then(|| number(self.reset.as_deref()?))?)
+            .map(|seconds| seconds.min(LONGEST))
+    }
+}
+
+/// Does this answer mean "later"?
+pub fn passing(kind: Kind, status: u16, signs: &Signs) -> Option<Failure> {
+    (status >= 400 && !kind.is_final(status)).then(|| Failure {
+        fault: Fault::Status(status),
+        asked: signs.asked(),
+    })
+}
+
+/// `Retry-After`: a number of seconds or a date.
+fn after(text: &str, now: Option<i64>) -> Option<u64> {
+    number(text).or_else(|| {
+        let until = moment(text.trim())?.saturating_sub(now?);
+        Some(u64::try_from(until).unwrap_or(0))
+    })
+}
+
+/// Seconds that may have a fraction, rounded up.
+fn number(text: &str) -> Option<u64> {
+    let text = text.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(seconds);
+    }
+    let seconds: f64 = text.parse().ok()?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it is between them"
+    )]
+    (seconds >= 0.0).then(|| seconds.ceil().min(LONGEST as f64) as u64)
+}
+
+/// A date as HTTP writes it, in Unix seconds.
+fn moment(text: &str) -> Option<i64> {
+    let zoned = jiff::fmt::rfc2822::parse(text).ok()?;
+    Some(zoned.timestamp().as_second())
+}
+
+/// How long to wait before the next try after `failures` failures, or `None` when it was the last.
+///
+/// What W&B asks for is kept to the second. `jitter`, of a thousand, lengthens a wait of ours by up to a quarter, so that
+/// parallel jobs do not come back together.
+pub fn wait(kind: Kind, failure: &Failure, failures: u32, attempts: u32, pace: Pace, jitter: u32) -> Option<Duration> {
+    if failures >= attempts || matches!(failure.fault, Fault::Certificate(_) | Fault::GivenUp(_)) {
+        return None;
+    }
+    if let Some(seconds) = failure.asked {
+        return Some(pace.seconds(seconds));
+    }
+    let (first, longest) = kind.waits();
+    let doubled = first << failures.saturating_sub(1).min(16);
+    let wait = pace.seconds(doubled.min(longest));
+    Some(wait.saturating_add((wait / 4000).saturating_mul(jitter.min(1000))))
+}

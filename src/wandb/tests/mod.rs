@@ -1,0 +1,4 @@
+//! The client against servers that fail in every way.
+
+mod canned;
+mod client;

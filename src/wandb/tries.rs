@@ -1,0 +1,267 @@
+//! The tries of one call: their time, the waits between them, and the outage that all calls share.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use super::error::WandbError;
+use super::retry::{Deadlines, Failure, Fault, Kind, Pace, Stage, wait};
+use crate::sys::Stopwatch;
+
+/// What all calls of a client share.
+#[derive(Debug)]
+pub struct Patience {
+    pub deadlines: Deadlines,
+    pub pace: Pace,
+    outage: Mutex<Outage>,
+}
+
+/// For how long nothing has worked.
+#[derive(Debug)]
+struct Outage {
+    /// Of the whole client.
+    watch: Stopwatch,
+    spent: Duration,
+    /// Up to where on the watch time was counted: calls that fail side by side do not count twice.
+    counted: Duration,
+    is_over: bool,
+}
+
+impl Patience {
+    pub fn new(deadlines: Deadlines, pace: Pace) -> Self {
+        Self {
+            deadlines,
+            pace,
+            outage: Mutex::new(Outage {
+                watch: Stopwatch::start(),
+                spent: Duration::ZERO,
+                counted: Duration::ZERO,
+                is_over: false,
+            }),
+        }
+    }
+
+    /// What is left before W&B counts as out of reach; nothing once it does.
+    fn left(&self) -> Option<Duration> {
+        let outage = self.outage();
+        let left = self.deadlines.outage.saturating_sub(outage.spent);
+        (!outage.is_over && !left.is_zero()).then_some(left)
+    }
+
+    fn answered(&self) {
+        self.outage().spent = Duration::ZERO;
+    }
+
+    /// The last `time` was without any success.
+    fn failed(&self, time: Duration) {
+        let mut outage = self.outage();
+        let now = outage.watch.elapsed();
+        let since = now.saturating_sub(time).max(outage.counted);
+        outage.spent += now.saturating_sub(since);
+        outage.counted = now;
+        outage.is_over |= outage.spent >= self.deadlines.outage;
+    }
+
+    fn give_up(&self) {
+        self.outage().is_over = true;
+    }
+
+    fn outage(&self) -> std::sync::MutexGuard<'_, Outage> {
+        self.outage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// When something last moved in an attempt.
+#[derive(Debug)]
+pub struct Progress {
+    watch: Stopwatch,
+    moved_ms: AtomicU64,
+}
+
+impl Progress {
+    pub fn start() -> Self {
+        Self {
+            watch: Stopwatch::start(),
+            moved_ms: AtomicU64::new(0),
+        }
+    }
+
+    pub fn moved(&self) {
+        self.moved_ms.store(self.watch.elapsed_ms(), Ordering::Relaxed);
+    }
+
+    /// For how long nothing has moved.
+    fn idle(&self) -> Duration {
+        let moved = Duration::from_millis(self.moved_ms.load(Ordering::Relaxed));
+        self.watch.elapsed().saturating_sub(moved)
+    }
+}
+
+/// Why an attempt did not succeed.
+#[derive(Debug)]
+pub enum Problem {
+    /// It may at another time.
+    Passing(Failure),
+    /// The other side said no, so it is there.
+    Refused(WandbError),
+    /// Nothing was asked, or the answer is of no use.
+    Ours(WandbError),
+}
+
+impl From<Fault> for Problem {
+    fn from(fault: Fault) -> Self {
+        Self::Passing(Failure::lost(fault))
+    }
+}
+
+/// One call and its tries.
+#[derive(Debug)]
+pub struct Tries<'a> {
+    patience: &'a Patience,
+    what: &'a str,
+    kind: Kind,
+    stage: Stage,
+    is_idempotent: bool,
+    watch: Stopwatch,
+    failures: u32,
+}
+
+impl<'a> Tries<'a> {
+    /// `is_idempotent`: doing it twice is as good as once.
+    pub fn new(patience: &'a Patience, kind: Kind, what: &'a str, is_idempotent: bool) -> Self {
+        Self {
+            patience,
+            what,
+            kind,
+            stage: patience.deadlines.of(kind),
+            is_idempotent,
+            watch: Stopwatch::start(),
+            failures: 0,
+        }
+    }
+
+    /// A second more for every MiB: what moves is not stopped.
+    #[must_use]
+    pub fn for_bytes(mut self, length: u64) -> Self {
+        self.stage.whole = self.stage.whole.saturating_add(Duration::from_secs(length >> 20));
+        self
+    }
+
+    pub fn what(&self) -> &str {
+        self.what
+    }
+
+    /// One attempt: its value, an error that is the end, or nothing after the wait before the next one.
+    pub async fn attempt<T>(
+        &mut self,
+        progress: &Progress,
+        work: impl Future<Output = Result<T, Problem>>,
+    ) -> Result<Option<T>, WandbError> {
+        let Some(left) = self.patience.left() else {
+            return Err(self.given_up());
+        };
+        let whole = self.stage.whole.saturating_sub(self.watch.elapsed());
+        let outcome = within(work, progress, self.stage.attempt.min(left), whole).await;
+        match outcome {
+            Ok(value) => {
+                self.patience.answered();
+                Ok(Some(value))
+            }
+            Err(Problem::Refused(error)) => {
+                self.patience.answered();
+                Err(error)
+            }
+            Err(Problem::Ours(error)) => Err(error),
+            Err(Problem::Passing(failure)) => {
+                self.patience.failed(progress.idle());
+                self.failures += 1;
+                self.pause(failure).await.map(|()| None)
+            }
+        }
+    }
+
+    /// Waits before the next attempt, or says why there is none.
+    async fn pause(&self, failure: Failure) -> Result<(), WandbError> {
+        let (what, patience) = (self.what, self.patience);
+        tracing::debug!(call = what, failures = self.failures, ?failure, "a call of W&B failed");
+        if !self.is_idempotent && failure.is_doubtful() {
+            return Err(WandbError::Doubtful {
+                what: what.to_owned(),
+                source: failure.fault,
+            });
+        }
+        let attempts = self.stage.attempts;
+        let pause = wait(self.kind, &failure, self.failures, attempts, patience.pace, jitter());
+        let Some(pause) = pause else {
+            return Err(self.lost(failure));
+        };
+        let whole = self.stage.whole.saturating_sub(self.watch.elapsed());
+        let left = patience.left().unwrap_or_default();
+        if pause >= whole.min(left) {
+            // A limit has an end that W&B itself names: it is there.
+            if pause >= left && !failure.is_limit() {
+                patience.give_up();
+            }
+            return Err(self.lost(failure));
+        }
+        let watch = Stopwatch::start();
+        tokio::time::sleep(pause).await;
+        patience.failed(watch.elapsed());
+        Ok(())
+    }
+
+    /// The error that a failure is when nobody tries again.
+    fn lost(&self, failure: Failure) -> WandbError {
+        let what = self.what.to_owned();
+        if failure.is_limit() {
+            return WandbError::RateLimited {
+                what,
+                seconds: failure.asked,
+            };
+        }
+        let is_over = self.watch.elapsed() >= self.stage.whole;
+        if is_over && failure.fault == Fault::Timeout {
+            return WandbError::OutOfTime { what };
+        }
+        WandbError::Unavailable {
+            what,
+            source: failure.fault,
+        }
+    }
+
+    fn given_up(&self) -> WandbError {
+        WandbError::Unavailable {
+            what: self.what.to_owned(),
+            source: Fault::GivenUp(self.patience.deadlines.outage.as_secs()),
+        }
+    }
+}
+
+/// Runs `work` until nothing has moved for `idle`, or `whole` is over.
+async fn within<T>(
+    work: impl Future<Output = Result<T, Problem>>,
+    progress: &Progress,
+    idle: Duration,
+    whole: Duration,
+) -> Result<T, Problem> {
+    let mut work = pin!(work);
+    let watch = Stopwatch::start();
+    loop {
+        let left = idle
+            .saturating_sub(progress.idle())
+            .min(whole.saturating_sub(watch.elapsed()));
+        if left.is_zero() {
+            return Err(Fault::Timeout.into());
+        }
+        if let Ok(outcome) = tokio::time::timeout(left, &mut work).await {
+            return outcome;
+        }
+    }
+}
+
+/// Of a thousand, another one at every call: the keys of the standard hasher are random.
+fn jitter() -> u32 {
+    u32::try_from(RandomState::new().hash_one(0) % 1001).unwrap_or(0)
+}
