@@ -109,7 +109,7 @@ async fn reply(desk: &Desk, asked: &Asked<'_>, answer: Answer) -> u8 {
         ..Around::default()
     };
     let document = report::around(answer.document, &around);
-    let body = report::Markdown { limit: 60_000 }.render(&document);
+    let body = report::Markdown::default().render(&document);
     let data = serde_json::json!({ "schema": 1, "code": answer.code });
     let key = asked.comment.to_string();
     let replied = issues::reply_anew(asked.client, repository, asked.pull, &body, &data, &key).await;

@@ -21,8 +21,6 @@ use crate::pipeline::chain;
 use crate::report::{self, Render as _};
 use crate::sys;
 
-/// What a check's summary may hold; the rest is in the HTML report.
-const CHECK_LIMIT: usize = 60_000;
 const GATE_LIMIT: usize = 20_000;
 /// Half of what the runner takes.
 const SUMMARY_LIMIT: usize = 500_000;
@@ -104,7 +102,7 @@ impl Desk {
         let (check, id) = open.unwrap_or_else(|| (self.check(name, &shown.key, head), None));
         let output = checks::Output {
             title: report::document_title(&shown.document),
-            summary: report::Markdown { limit: CHECK_LIMIT }.render(&shown.document),
+            summary: report::Markdown::default().render(&shown.document),
             text: None,
             annotations: shown.annotations.clone(),
         };
@@ -165,7 +163,7 @@ impl Desk {
     pub async fn issue(&self, shown: &Shown) {
         let Some(client) = &self.github else { return };
         let repository = &self.context.repository;
-        let body = report::Markdown { limit: CHECK_LIMIT }.render(&shown.document);
+        let body = report::Markdown::default().render(&shown.document);
         let title = format!("{}: {}", shown.name, report::document_title(&shown.document));
         let standing = issues::Standing {
             key: shown.key.clone(),

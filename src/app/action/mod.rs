@@ -188,7 +188,7 @@ async fn work(desk: &Desk, invocation: &Invocation) -> u8 {
         }
         Job::Refuse { why, help } => {
             let refusal = report::refusal("mlops", &why, Some(&help));
-            let summary = report::Markdown { limit: 60_000 }.render(&refusal);
+            let summary = report::Markdown::default().render(&refusal);
             desk.write_files(&[("passed", "false".to_owned()), ("reason", why.clone())], &summary);
             desk.say(&[runner::annotation(&Annotation::new(
                 Level::Error,

@@ -59,7 +59,7 @@ pub async fn act(desk: &Desk, invocation: &Invocation, to: Move) -> u8 {
         ("reason", title.clone()),
         ("passed", (answer.code == PASSED).to_string()),
     ];
-    let summary = report::Markdown { limit: 60_000 }.render(&answer.document);
+    let summary = report::Markdown::default().render(&answer.document);
     desk.write_files(&outputs, &summary);
     desk.say(&[neutralise(&title)]);
     answer.code

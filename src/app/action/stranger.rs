@@ -103,7 +103,7 @@ fn run_page(desk: &Desk, id: u64) -> String {
 fn nothing(desk: &Desk, why: &str, code: u8) -> u8 {
     let summary = match code {
         PASSED => String::new(),
-        _ => report::Markdown { limit: 60_000 }.render(&report::refusal("mlops", why, None)),
+        _ => report::Markdown::default().render(&report::refusal("mlops", why, None)),
     };
     desk.write_files(&[("reason", why.to_owned())], &summary);
     desk.say(&[why.to_owned()]);
@@ -113,7 +113,7 @@ fn nothing(desk: &Desk, why: &str, code: u8) -> u8 {
 /// The runner is told even then.
 fn unknown(desk: &Desk, why: &str) -> u8 {
     let document = report::refusal("mlops", why, Some("run this job again"));
-    let summary = report::Markdown { limit: 60_000 }.render(&document);
+    let summary = report::Markdown::default().render(&document);
     desk.write_files(&[("passed", "false".to_owned()), ("reason", why.to_owned())], &summary);
     desk.say(&[runner::annotation(&Annotation::new(Level::Error, why))]);
     UNKNOWN
