@@ -13,11 +13,21 @@ use crate::base::{Alias, ModelName, Timestamp, VersionNumber};
 pub struct Withheld {
     /// `production is in W&B, and this run has no key`.
     pub why: String,
+    /// It should have been there: what was asked could not be found out.
+    pub is_failure: bool,
 }
 
 impl Withheld {
     fn no<T>(&self) -> Result<T, RegistryError> {
-        Err(RegistryError::Withheld { why: self.why.clone() })
+        let why = self.why.clone();
+        Err(if self.is_failure {
+            RegistryError::Unavailable {
+                action: "look into it".to_owned(),
+                source: std::io::Error::other(why),
+            }
+        } else {
+            RegistryError::Withheld { why }
+        })
     }
 }
 
