@@ -5,7 +5,7 @@ use crate::train::{ESTIMATORS, Estimator};
 
 use super::project::{Approval, Project, PromoteSettings};
 use super::values::{Notes, filled};
-use super::{data, gates, parse, train};
+use super::{data, gates, parse, train, wandb};
 
 /// A configuration that can be used, and what is odd in it.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ fn project(root: &Node, estimators: &[Kind<dyn Estimator>], notes: &mut Notes) -
     let registry_node = fields.optional("registry");
     let environment_node = fields.optional("environment");
     fields.later("steps", problems);
-    fields.later("wandb", problems);
+    let wandb_node = fields.optional("wandb");
     fields.finish(problems);
 
     let model_span = model.map_or(root.span, |node| node.span);
@@ -76,10 +76,8 @@ fn project(root: &Node, estimators: &[Kind<dyn Estimator>], notes: &mut Notes) -
     let train = train_node.and_then(|node| train::read(node, task, estimators, notes));
     let evaluate = train::evaluate(evaluate_node, task, notes);
     let gates = gates::read(gates_node, task, &evaluate, notes);
-    match registry_node {
-        Some(node) => registry(node, &mut notes.problems),
-        None => notes.assume("registry", "auto: the repository itself"),
-    }
+    let registry = wandb::registry(registry_node, notes);
+    let wandb = wandb::read(wandb_node, &mut notes.problems);
     let promote = promote(promote_node, notes);
     Some(Project {
         model: model?,
@@ -89,6 +87,9 @@ fn project(root: &Node, estimators: &[Kind<dyn Estimator>], notes: &mut Notes) -
         evaluate,
         gates,
         promote: promote?,
+        registry,
+        registry_span: registry_node.map(|node| node.span),
+        wandb: wandb?,
         defaults: Vec::new(),
     })
 }
@@ -126,18 +127,6 @@ fn environment(node: &Node, problems: &mut Diagnostics) {
             .at(node.span)
             .help("remove it, and install what lint and tests need in a step before"),
         );
-    }
-}
-
-fn registry(node: &Node, problems: &mut Diagnostics) {
-    if matches!(&node.value, Value::Text(text) if text == "wandb") {
-        problems.push(
-            Diagnostic::error("not-available-yet", "`registry: wandb` is not available yet")
-                .at(node.span)
-                .help("the values are: auto, embedded"),
-        );
-    } else {
-        node.one_of("registry", &["auto", "embedded"], problems);
     }
 }
 

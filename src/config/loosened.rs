@@ -54,6 +54,7 @@ pub fn loosened(base: &Project, head: &Project) -> Vec<Loosened> {
         found.add("gates.on_inconclusive", "fail", "warn", head.gates.on_inconclusive_span);
     }
     promotion(base, head, &mut found);
+    places(base, head, &mut found);
     found.0
 }
 
@@ -480,6 +481,36 @@ fn promotion(base: &Project, head: &Project, found: &mut Found) {
             word(now.approval),
             now.approval_span,
         );
+    }
+}
+
+/// What production is read from, and who may see the key.
+fn places(base: &Project, head: &Project, found: &mut Found) {
+    if base.registry != head.registry {
+        found.add(
+            "registry",
+            base.registry.word(),
+            head.registry.word(),
+            head.registry_span,
+        );
+    }
+    let (was, now) = (&base.wandb, &head.wandb);
+    let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "not set".to_owned());
+    for (key, was, now) in [
+        ("wandb.entity", shown(&was.entity), shown(&now.entity)),
+        ("wandb.registry", was.registry.clone(), now.registry.clone()),
+        ("wandb.organization", shown(&was.organization), shown(&now.organization)),
+        ("wandb.base_url", shown(&was.base_url), shown(&now.base_url)),
+    ] {
+        if was != now {
+            found.add(key, was, now, head.wandb.span);
+        }
+    }
+    if was.is_required && !now.is_required {
+        found.add("wandb.required", "true", "false", now.required_span);
+    }
+    if !was.shares_key && now.shares_key {
+        found.add("wandb.share_key", "false", "true", now.share_key_span);
     }
 }
 

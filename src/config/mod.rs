@@ -15,6 +15,7 @@ mod tests;
 mod train;
 mod tree;
 mod values;
+mod wandb;
 
 pub use check::{Checked, check};
 pub use key::training_key;
@@ -22,5 +23,5 @@ pub use loosened::{Loosened, loosened};
 #[cfg(test)]
 pub use parse::parse;
 pub use parse::{MAX_BYTES, decode, tree};
-pub use project::{Approval, Project, PromoteSettings};
+pub use project::{Approval, DataSharing, Project, PromoteSettings, RegistryChoice, WandbSettings};
 pub use schema::{estimator_table, reference_table, schema};

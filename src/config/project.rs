@@ -18,6 +18,10 @@ pub struct Project {
     pub evaluate: EvaluateSettings,
     pub gates: GateSettings,
     pub promote: PromoteSettings,
+    pub registry: RegistryChoice,
+    /// `None`: not written.
+    pub registry_span: Option<Span>,
+    pub wandb: WandbSettings,
     /// Keys that were absent and the value that stands for them, as the report shows it: `("data.split", "20 % test …")`.
     /// Those that depend on the data (task, metrics, split) are added by the pipeline once they are known.
     pub defaults: Vec<(String, String)>,
@@ -68,6 +72,77 @@ pub struct PromoteSettings {
     pub approval: Approval,
     /// `None`: not written.
     pub approval_span: Option<Span>,
+}
+
+/// Where versions are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RegistryChoice {
+    /// W&B where there is a key, else the repository itself.
+    Auto,
+    Wandb,
+    Embedded,
+}
+
+impl RegistryChoice {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Wandb => "wandb",
+            Self::Embedded => "embedded",
+        }
+    }
+}
+
+/// How data are known to W&B.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum DataSharing {
+    /// By address and digest; they stay where they are.
+    #[default]
+    Reference,
+    Upload,
+}
+
+/// Where in W&B, and what it may hold up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WandbSettings {
+    /// The section is there.
+    pub is_written: bool,
+    pub span: Option<Span>,
+    /// The team; the key's default one when there is none.
+    pub entity: Option<String>,
+    /// The model's name when there is none.
+    pub project: Option<String>,
+    /// Without its prefix: `model`.
+    pub registry: String,
+    /// Its name or its entity; needed where an account has several.
+    pub organization: Option<String>,
+    pub base_url: Option<String>,
+    /// A run that could not be tracked has not passed.
+    pub is_required: bool,
+    pub required_span: Option<Span>,
+    /// The repository's own commands may see the key.
+    pub shares_key: bool,
+    pub share_key_span: Option<Span>,
+    pub data: DataSharing,
+}
+
+impl Default for WandbSettings {
+    fn default() -> Self {
+        Self {
+            is_written: false,
+            span: None,
+            entity: None,
+            project: None,
+            registry: "model".to_owned(),
+            organization: None,
+            base_url: None,
+            is_required: false,
+            required_span: None,
+            shares_key: false,
+            share_key_span: None,
+            data: DataSharing::default(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

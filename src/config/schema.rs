@@ -42,10 +42,48 @@ pub fn schema_with(estimators: &[Kind<dyn Estimator>]) -> Value {
             "evaluate": evaluate(),
             "gates": gates(),
             "registry": {
-                "description": "Where model versions are kept; `auto` is the repository itself.",
-                "enum": ["auto", "embedded"],
+                "description": "Where model versions are kept; `auto` is W&B where there is a key, else the repository itself.",
+                "enum": ["auto", "wandb", "embedded"],
                 "default": "auto",
             },
+            "wandb": mapping("Where runs and versions are in W&B. The key never stands here: it is the input `wandb-api-key` or the variable `WANDB_API_KEY`.", json!({
+                "entity": {
+                    "description": "The team; without it the default of the key.",
+                    "type": "string",
+                },
+                "project": {
+                    "description": "The project of the runs; without it the model's name.",
+                    "type": "string",
+                },
+                "registry": {
+                    "description": "The registry that versions are linked to, with or without `wandb-registry-`.",
+                    "type": "string",
+                    "default": "model",
+                },
+                "organization": {
+                    "description": "Whose registry it is, where an account has several.",
+                    "type": "string",
+                },
+                "base_url": {
+                    "description": "A server of your own: `https://wandb.example.com`.",
+                    "type": "string",
+                },
+                "required": {
+                    "description": "A run that could not be tracked has not passed.",
+                    "type": "boolean",
+                    "default": false,
+                },
+                "share_key": {
+                    "description": "Lint, tests and training of this repository may use the key: their own runs join the same group.",
+                    "type": "boolean",
+                    "default": false,
+                },
+                "data": {
+                    "description": "Whether the data are uploaded, or known to W&B by their address and digest.",
+                    "enum": ["reference", "upload"],
+                    "default": "reference",
+                },
+            }), &[]),
             "promote": mapping("What happens to a version that passes every gate.", json!({
                 "to": {
                     "description": "The alias that moves.",
