@@ -61,12 +61,15 @@ pub enum Cell {
     Missing,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Table {
     /// `predictions`.
     pub key: String,
+    /// Each is another.
     pub columns: Vec<String>,
     pub rows: Vec<Vec<Cell>>,
+    /// What is not in it: `10000 of 123456 rows, evenly taken`.
+    pub note: Option<String>,
 }
 
 /// A curve or a cloud over the columns of a table of its own.
@@ -86,7 +89,9 @@ pub struct Chart {
 pub enum ChartKind {
     Line,
     Scatter,
+    /// `x` has the names of the bars.
     Bar,
+    /// Of the values of `x`; `y` says what is counted, and is no column.
     Histogram,
 }
 
