@@ -10,7 +10,7 @@ mod sections;
 mod text;
 
 #[cfg(test)]
-mod fixtures;
+pub mod fixtures;
 #[cfg(test)]
 mod tests;
 

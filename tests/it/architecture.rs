@@ -21,7 +21,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("setup", &["base", "data", "evaluate", "train", "config", "github"]),
     ("facts", &["base", "data", "evaluate", "gates"]),
     ("report", &["base", "facts", "data", "evaluate", "gates"]),
-    ("tracked", &["base", "data", "evaluate", "facts", "gates", "track"]),
+    ("tracked", &["base", "evaluate", "gates", "config", "facts", "track"]),
     (
         "pipeline",
         &[

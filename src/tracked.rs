@@ -1,1 +1,0 @@
-//! Facts → what a tracker is told. Pure.
