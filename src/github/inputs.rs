@@ -62,6 +62,8 @@ pub struct Inputs {
     pub config: Option<String>,
     pub directory: Option<String>,
     pub token: Option<Secret>,
+    /// Of W&B; as it was given, since only W&B knows what a key is.
+    pub wandb_key: Option<Secret>,
     pub comment: CommentMode,
     pub check_run_id: Option<u64>,
     pub accept_warnings: bool,
@@ -86,6 +88,7 @@ impl Inputs {
                         .filter(|token| !token.is_empty())
                 })
                 .and_then(|written| token(written, &mut problems)),
+            wandb_key: input(env, "wandb-api-key").map(Secret::new),
             comment: input(env, "comment").map_or(CommentMode::default(), |written| comment(written, &mut problems)),
             check_run_id: input(env, "check-run-id").and_then(|written| check_run_id(written, &mut problems)),
             accept_warnings: input(env, "accept-warnings")

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Content;
+pub use super::Content;
 use crate::base::Timestamp;
 
 /// A run as it begins.
