@@ -214,6 +214,25 @@ mod tests {
     }
 
     #[test]
+    fn a_part_is_read_from_its_beginning_and_must_be_there() {
+        let dir = dir();
+        let path = dir.path().join("a");
+        std::fs::write(&path, b"12345").unwrap();
+        for (offset, length, rest) in [(0, 5, "12345"), (2, 1, "345"), (5, 0, "")] {
+            let mut text = String::new();
+            open_part(&path, offset, length)
+                .unwrap()
+                .read_to_string(&mut text)
+                .unwrap();
+            assert_eq!(text, rest);
+        }
+        for (offset, length) in [(0, 6), (5, 1), (6, 0), (u64::MAX, 1)] {
+            assert!(open_part(&path, offset, length).is_err(), "{offset} {length}");
+        }
+        assert!(matches!(open_part(dir.path(), 0, 0), Err(FileError::NotAFile { .. })));
+    }
+
+    #[test]
     fn pipes_and_directories_are_refused_at_once() {
         let dir = dir();
         let pipe = dir.path().join("pipe");

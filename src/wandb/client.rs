@@ -232,6 +232,7 @@ impl Client {
             Err(error) => return Err(Problem::Ours(call.malformed(&clean(&error.to_string(), 200)))),
         };
         match envelope.errors.as_deref() {
+            None | Some([]) if envelope.data.is_null() => Err(Problem::Ours(call.malformed("it has no data"))),
             None | Some([]) => Ok(envelope.data),
             Some(_) if is_limit(&answer.body) => Err(Problem::Passing(Failure {
                 fault: Fault::Status(429),

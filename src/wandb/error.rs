@@ -246,3 +246,177 @@ pub fn clean(text: &str, at_most: usize) -> String {
         .collect();
     line.trim().to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn refusal(place: Place, right: Right) -> Refusal<'static> {
+        Refusal {
+            what: "`UpsertRun`",
+            right,
+            place,
+            base: "https://api.wandb.ai",
+            credentials: "the key in `WANDB_API_KEY`".to_owned(),
+        }
+    }
+
+    fn at(entity: &str, project: &str, user: Option<&str>) -> Place {
+        Place {
+            user: user.map(str::to_owned),
+            entity: Some(entity.to_owned()),
+            project: Some(project.to_owned()),
+            alias: None,
+        }
+    }
+
+    const DENIED: &[u8] = br#"{"errors":[{"message":"permission denied","path":["upsertBucket"],
+        "extensions":{"code":"PERMISSION_ERROR"}}],"data":{"upsertBucket":null}}"#;
+
+    #[test]
+    fn a_refusal_says_who_may_not_what_where() {
+        let error = refusal(at("acme", "diabetes", Some("ci-bot")), Right::Write).by_status(403, DENIED);
+        insta::assert_snapshot!(error, @"W&B refused `UpsertRun`: user `ci-bot` may not write to project `acme/diabetes` (permission denied); is that the right entity, and is this user a member of it?");
+        let error = refusal(at("acme", "diabetes", None), Right::Read).by_status(403, DENIED);
+        insta::assert_snapshot!(error, @"W&B refused `UpsertRun`: the owner of the key may not read project `acme/diabetes` (permission denied); is that the right entity, and is this user a member of it?");
+        let error = refusal(at("acme-org", "wandb-registry-model", None), Right::Write)
+            .by_status(403, DENIED)
+            .at(&Place {
+                user: Some("ci-bot".to_owned()),
+                alias: Some("production".to_owned()),
+                entity: Some("other".to_owned()),
+                ..Place::default()
+            });
+        insta::assert_snapshot!(error, @"W&B refused `UpsertRun`: user `ci-bot` may not give or take the alias `production` in registry `model` of `acme-org` (permission denied); if `production` is protected, only admins of the registry may: ask one, or give this user the role Admin there");
+        let error = refusal(Place::default(), Right::Write).by_status(403, b"");
+        insta::assert_snapshot!(error, @"W&B refused `UpsertRun`: it gives no reason");
+        let error = refusal(Place::default(), Right::Read).by_status(401, br#"{"error":"user is not logged in"}"#);
+        insta::assert_snapshot!(error, @"W&B at `https://api.wandb.ai` does not accept the key in `WANDB_API_KEY`: user is not logged in");
+        let body = br#"{"errors":[{"message":"entity acne not found during upsertBucket"}]}"#;
+        let error = refusal(at("acne", "diabetes", None), Right::Write).by_status(404, body);
+        insta::assert_snapshot!(error, @"W&B does not find what `UpsertRun` is about in project `acne/diabetes`: entity acne not found during upsertBucket");
+    }
+
+    #[test]
+    fn statuses_and_codes_are_told_apart() {
+        let kind = |error: WandbError| {
+            format!("{error:?}")
+                .split([' ', '{'])
+                .next()
+                .map(str::to_owned)
+                .unwrap()
+        };
+        let refusal = refusal(Place::default(), Right::Write);
+        for (status, body, expected) in [
+            (302, "", "Malformed"),
+            (
+                400,
+                r#"{"errors":[{"message":"Cannot query field \"x\" on type \"Y\"."}]}"#,
+                "UnknownField",
+            ),
+            (
+                400,
+                r#"{"errors":[{"message":"cannot use artifact as it has not committed"}]}"#,
+                "Invalid",
+            ),
+            (401, "", "Unauthorized"),
+            (402, "", "Forbidden"),
+            (403, "", "Forbidden"),
+            (404, "", "NotFound"),
+            (410, "", "NotFound"),
+            (409, "", "Conflict"),
+            (413, "", "Invalid"),
+            (422, "", "Invalid"),
+            (501, "", "Invalid"),
+        ] {
+            assert_eq!(
+                kind(refusal.by_status(status, body.as_bytes())),
+                expected,
+                "{status} {body}"
+            );
+        }
+        for (error, expected) in [
+            (
+                json!({"message": "no", "extensions": {"code": "PERMISSION_ERROR"}}),
+                "Forbidden",
+            ),
+            (
+                json!({"message": "no", "extensions": {"code": "UNAUTHENTICATED"}}),
+                "Unauthorized",
+            ),
+            (
+                json!({"message": "no", "extensions": {"code": "NOT_FOUND"}}),
+                "NotFound",
+            ),
+            (json!({"message": "permission denied"}), "Forbidden"),
+            (json!({"message": "user is not logged in"}), "Unauthorized"),
+            (json!({"message": "conflict detected, rebase required"}), "Conflict"),
+            (json!({"message": "Cannot query field \"x\""}), "UnknownField"),
+            (json!({"message": "what"}), "Invalid"),
+            (json!("text"), "Invalid"),
+        ] {
+            let body = json!({"errors": [error]});
+            let errors = body["errors"].as_array().unwrap();
+            assert_eq!(
+                kind(refusal.by_code(errors, body.to_string().as_bytes())),
+                expected,
+                "{body}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_the_other_side_says_is_found_and_harmless() {
+        for (body, expected) in [
+            (r#"{"error":"rate limit exceeded"}"#, "rate limit exceeded"),
+            (
+                r#"{"error":{"message":"inner"},"errors":[{"message":"outer"}]}"#,
+                "inner",
+            ),
+            (r#"{"errors":[{"message":"a"},"b",{"x":1},{"message":"d"}]}"#, "a; b"),
+            (r#"{"errors":[]}"#, NO_REASON),
+            ("{}", NO_REASON),
+            ("", NO_REASON),
+            ("<html>\nBad \u{1b}[31mgateway", "<html> Bad gateway"),
+        ] {
+            assert_eq!(message(body.as_bytes()), expected, "{body}");
+        }
+        let long = json!({"error": format!("::error::\u{202e}{}", "y".repeat(5000))});
+        assert_eq!(message(long.to_string().as_bytes()).chars().count(), 300);
+        assert_eq!(message(&[0xff; 5000]).chars().count(), 300);
+        for (body, code) in [
+            (
+                "<Error><Code>AccessDenied</Code><X>sig=abc</X></Error>",
+                Some("AccessDenied"),
+            ),
+            ("<Code>a b</Code>", None),
+            ("<Code></Code>", None),
+            ("<Code>x", None),
+            ("", None),
+        ] {
+            assert_eq!(storage_code(body.as_bytes()).as_deref(), code, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_place_is_read_from_the_variables() {
+        let place = Place::of(&json!({"input": {"artifactID": "x", "aliases": [
+            {"entityName": "acme-org", "projectName": "wandb-registry-model", "alias": "production"}]}}));
+        assert_eq!(
+            place,
+            Place {
+                alias: Some("production".to_owned()),
+                ..at("acme-org", "wandb-registry-model", None)
+            }
+        );
+        let place = Place::of(&json!({"entity": "acme", "project": "p", "name": "run"}));
+        assert_eq!(place, at("acme", "p", None));
+        let place = Place::of(&json!({"input": {"entityName": "e\u{1b}[1m", "projectName": "p",
+            "aliases": [{"artifactCollectionName": "c", "alias": "latest"}]}}));
+        assert_eq!(place, at("e", "p", None));
+        assert_eq!(Place::of(&json!({"entity": null})), Place::default());
+        assert_eq!(Place::of(&json!([])), Place::default());
+    }
+}

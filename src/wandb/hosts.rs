@@ -209,3 +209,149 @@ pub fn is_loopback(url: &Url) -> bool {
         None => matches!(url.host_str(), Some("localhost")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_made_plain_and_lead_to_their_pages() {
+        for (base, api, app) in [
+            (None, "https://api.wandb.ai", "https://wandb.ai"),
+            (Some("  "), "https://api.wandb.ai", "https://wandb.ai"),
+            (
+                Some(" https://api.wandb.ai/ "),
+                "https://api.wandb.ai",
+                "https://wandb.ai",
+            ),
+            (
+                Some("https://API.wandb.ai//"),
+                "https://api.wandb.ai",
+                "https://wandb.ai",
+            ),
+            (
+                Some("https://api.forge.coreweave.com"),
+                "https://api.forge.coreweave.com",
+                "https://forge.coreweave.com/wandb",
+            ),
+            (
+                Some("https://forge.coreweave.com/api/wandb/"),
+                "https://api.forge.coreweave.com",
+                "https://forge.coreweave.com/wandb",
+            ),
+            (
+                Some("https://api.qa.example"),
+                "https://api.qa.example",
+                "https://app.qa.example",
+            ),
+            (
+                Some("https://ml.example.com:8443/wandb/"),
+                "https://ml.example.com:8443/wandb",
+                "https://ml.example.com:8443/wandb",
+            ),
+            (
+                Some("https://acme.wandb.io"),
+                "https://acme.wandb.io",
+                "https://acme.wandb.io",
+            ),
+            (
+                Some("http://127.0.0.1:8080"),
+                "http://127.0.0.1:8080",
+                "http://127.0.0.1:8080",
+            ),
+            (
+                Some("http://localhost:8080/"),
+                "http://localhost:8080",
+                "http://localhost:8080",
+            ),
+            (Some("http://[::1]:8080/"), "http://[::1]:8080", "http://[::1]:8080"),
+        ] {
+            let hosts = Hosts::new(base, None).unwrap();
+            assert_eq!((hosts.api(), hosts.app.as_str()), (api, app), "{base:?}");
+            assert_eq!(hosts.warning(), None, "{base:?}");
+        }
+        let hosts = Hosts::new(None, Some("https://pages.example/w/")).unwrap();
+        assert_eq!(hosts.app, "https://pages.example/w");
+        assert_eq!(hosts.machine(), "api.wandb.ai");
+    }
+
+    #[test]
+    fn what_is_no_api_or_would_show_the_key_is_refused_with_what_to_write() {
+        for (base, says) in [
+            ("https://wandb.ai", "write `https://api.wandb.ai`"),
+            ("https://wandb.ai/acme/diabetes", "write `https://api.wandb.ai`"),
+            ("http://app.wandb.ai", "write `https://api.wandb.ai`"),
+            ("https://www.wandb.ai/", "write `https://api.wandb.ai`"),
+            ("https://forge.coreweave.com", "write `https://api.forge.coreweave.com`"),
+            ("http://api.wandb.ai", "write `https://`"),
+            ("http://acme.wandb.io", "write `https://`"),
+            ("http://api.forge.coreweave.com", "write `https://`"),
+            ("api.wandb.ai", "no address"),
+            ("localhost:8080", "does not begin with `https://`"),
+            ("ftp://wandb.example", "does not begin with `https://`"),
+            ("https://", "no address"),
+            ("https://w.example/?x=1", "more than a server and a path"),
+            ("https://w.example/#x", "more than a server and a path"),
+        ] {
+            let error = Hosts::new(Some(base), None).unwrap_err();
+            assert!(error.why.contains(says), "{base}: {error}");
+            assert!(error.to_string().starts_with("`WANDB_BASE_URL`"), "{error}");
+        }
+        let error = Hosts::new(Some("https://me:hunter2@w.example"), None).unwrap_err();
+        assert!(
+            error.why.contains("`WANDB_API_KEY`") && !error.why.contains("hunter2"),
+            "{error}"
+        );
+        let error = Hosts::new(Some("me:hunter2@w.example"), None).unwrap_err();
+        assert!(!error.why.contains("hunter2"), "{error}");
+        let error = Hosts::new(None, Some("pages")).unwrap_err();
+        assert_eq!(error.name, "`WANDB_APP_URL`");
+    }
+
+    #[test]
+    fn a_server_of_ones_own_may_be_plain_and_that_is_said() {
+        let hosts = Hosts::new(Some("http://wandb.internal:8080"), None).unwrap();
+        assert!(
+            hosts
+                .warning()
+                .unwrap()
+                .contains("`http://wandb.internal:8080` is not encrypted")
+        );
+        // Only names of the whole domain are W&B's own.
+        assert!(
+            Hosts::new(Some("http://notwandb.ai"), None)
+                .unwrap()
+                .warning()
+                .is_some()
+        );
+    }
+
+    #[test]
+    fn links_lead_to_runs_and_versions() {
+        let hosts = Hosts::new(None, None).unwrap();
+        assert_eq!(
+            hosts.run("acme", "diabetes", "gh-17-1"),
+            "https://wandb.ai/acme/diabetes/runs/gh-17-1"
+        );
+        assert_eq!(
+            hosts.run("a b", "ö/x", "r?"),
+            "https://wandb.ai/a%20b/%C3%B6%2Fx/runs/r%3F"
+        );
+        assert_eq!(
+            hosts.artifact("acme", "diabetes", "model", "ridge", 3),
+            "https://wandb.ai/acme/diabetes/artifacts/model/ridge/v3"
+        );
+        let version = Registered {
+            organization: "Acme Corp",
+            org_entity: "acme-org_x",
+            project: "wandb-registry-model",
+            collection: "diabetes",
+            version: 0,
+        };
+        assert_eq!(
+            hosts.registered(&version),
+            "https://wandb.ai/orgs/Acme%20Corp/registry/model?selectionPath=acme-org_x%2Fwandb-registry-model%2Fdiabetes\
+             &view=membership&version=v0"
+        );
+    }
+}

@@ -149,3 +149,90 @@ fn netrc_token(text: &str) -> (String, &str) {
     }
     (token, "")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FORTY: &str = "0123456789abcdef0123456789abcdef01234567";
+
+    fn parse(text: &str) -> Result<Key, KeyError> {
+        Key::parse(text, KeySource::Environment)
+    }
+
+    #[test]
+    fn every_form_of_a_key_is_one() {
+        let newer = format!("wandb_v1_{}", "aB3_".repeat(20));
+        let with_dash = format!("wandb_v1_ab-{}", "c".repeat(30));
+        let local = format!("local-{FORTY}");
+        let long = "x".repeat(4096);
+        for text in [
+            FORTY,
+            &newer,
+            &with_dash,
+            &local,
+            &long,
+            "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
+            &format!("my.host-{FORTY}"),
+            &format!("{}-{}", &FORTY[..7], "_-".repeat(20)),
+        ] {
+            assert_eq!(parse(&format!(" {text}\n")).unwrap().expose(), text, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_none_is_told_without_it() {
+        let short = &FORTY[..39];
+        for (text, expected) in [
+            ("", KeyError::Empty(KeySource::Environment)),
+            (" \n", KeyError::Empty(KeySource::Environment)),
+            (short, KeyError::Short(KeySource::Environment, 39)),
+            (&format!("local-{short}"), KeyError::Short(KeySource::Environment, 45)),
+            (&format!("\"{FORTY}\""), KeyError::Characters(KeySource::Environment)),
+            (
+                &format!("{FORTY} {FORTY}"),
+                KeyError::Characters(KeySource::Environment),
+            ),
+            (&format!("{FORTY}\u{e9}"), KeyError::Characters(KeySource::Environment)),
+            ("a.b.", KeyError::Characters(KeySource::Environment)),
+            (
+                "${{ secrets.WANDB_API_KEY }}",
+                KeyError::Characters(KeySource::Environment),
+            ),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert_eq!(error, expected, "{text}");
+            let said = format!("{error} {error:?}");
+            assert!(text.trim().is_empty() || !said.contains(text.trim()), "{said}");
+            assert!(said.contains("`WANDB_API_KEY`"), "{said}");
+        }
+        let key = parse(FORTY).unwrap();
+        assert!(!format!("{key:?}").contains(&FORTY[..8]));
+    }
+
+    #[test]
+    fn a_netrc_is_read_by_its_machine() {
+        let text = "# comment machine api.wandb.ai login user password wrong\n\
+                    machine example.com login a password b\n\
+                    macdef init\nmachine api.wandb.ai login user password macro\n\n\
+                    machine api.wandb.ai\n  login user # why not\n  account \"password\"\n  password \"a \\\"b\" \n\
+                    default login me password somebody's\n";
+        let of = |machine| netrc_password(text, machine).map(|secret| secret.expose().to_owned());
+        assert_eq!(of("api.wandb.ai").as_deref(), Some("a \"b"));
+        assert_eq!(of("example.com").as_deref(), Some("b"));
+        assert_eq!(of("nowhere.example"), None);
+        let one_line = format!("machine api.wandb.ai login user password {FORTY}");
+        assert_eq!(netrc_password(&one_line, "api.wandb.ai").unwrap().expose(), FORTY);
+        assert_eq!(netrc_password("machine m password #x", "m").unwrap().expose(), "#x");
+        for broken in [
+            "machine",
+            "machine m password",
+            "machine m login \"",
+            "password x",
+            "\\",
+            "macdef",
+        ] {
+            assert!(netrc_password(broken, "m").is_none(), "{broken}");
+        }
+    }
+}

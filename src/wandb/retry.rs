@@ -236,3 +236,140 @@ pub fn wait(kind: Kind, failure: &Failure, failures: u32, attempts: u32, pace: P
     let wait = pace.seconds(doubled.min(longest));
     Some(wait.saturating_add((wait / 4000).saturating_mul(jitter.min(1000))))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DATE: &str = "Mon, 23 Nov 2026 10:00:00 GMT";
+
+    const ALL: [Kind; 5] = [
+        Kind::Graphql,
+        Kind::UpsertRun,
+        Kind::FileStream,
+        Kind::Storage,
+        Kind::Identity,
+    ];
+
+    fn signs(retry_after: Option<&str>, remaining: Option<&str>, reset: Option<&str>) -> Signs {
+        Signs {
+            retry_after: retry_after.map(str::to_owned),
+            remaining: remaining.map(str::to_owned),
+            reset: reset.map(str::to_owned),
+            date: Some(DATE.to_owned()),
+        }
+    }
+
+    #[test]
+    fn each_kind_repeats_what_may_pass() {
+        for status in 100..1000_u16 {
+            for kind in ALL {
+                // As the table of the protocol has it, the other way round.
+                let is_repeated = match kind {
+                    Kind::Graphql | Kind::FileStream => !matches!(status, 400..=404 | 409 | 410 | 413 | 422 | 501),
+                    Kind::UpsertRun => !matches!(status, 400..=404 | 410 | 413 | 422 | 501),
+                    Kind::Storage => status == 429 || (status >= 500 && status != 501),
+                    Kind::Identity => status == 429 || status >= 500,
+                } && status >= 400;
+                let failure = passing(kind, status, &Signs::default());
+                assert_eq!(failure.is_some(), is_repeated, "{kind:?} {status}");
+            }
+        }
+    }
+
+    #[test]
+    fn waits_double_up_to_a_longest_and_have_a_quarter_of_jitter() {
+        let lost = Failure::lost(Fault::Timeout);
+        let waits = |kind, attempts, jitter| -> Vec<Option<u128>> {
+            (1..=8)
+                .map(|n| wait(kind, &lost, n, attempts, Pace::default(), jitter).map(|wait| wait.as_millis()))
+                .collect()
+        };
+        let seconds = |all: &[u128]| all.iter().map(|n| Some(n * 1000)).collect::<Vec<_>>();
+        assert_eq!(waits(Kind::Storage, 10, 0), seconds(&[2, 4, 8, 16, 32, 60, 60, 60]));
+        assert_eq!(waits(Kind::Graphql, 5, 0)[3..5], [Some(16_000), None]);
+        assert_eq!(waits(Kind::Graphql, 20, 1000)[..2], [Some(2500), Some(5000)]);
+        assert_eq!(waits(Kind::Graphql, 20, 1000)[7], Some(75_000));
+        assert_eq!(waits(Kind::Identity, 9, 0)[..5], seconds(&[1, 2, 4, 5, 5])[..]);
+    }
+
+    #[test]
+    fn what_w_and_b_asks_for_wins() {
+        for (signs, asked) in [
+            (signs(Some("7"), None, None), Some(7)),
+            (signs(Some("0"), None, None), Some(0)),
+            (signs(Some("1.2"), None, None), Some(2)),
+            (signs(Some("Mon, 23 Nov 2026 10:00:30 GMT"), None, None), Some(30)),
+            (signs(Some("Mon, 23 Nov 2026 09:00:00 GMT"), None, None), Some(0)),
+            (signs(Some("7"), Some("0"), Some("9")), Some(7)),
+            (signs(None, Some("0"), Some("9")), Some(9)),
+            (signs(None, Some("0"), Some("8.1")), Some(9)),
+            (signs(None, Some("1"), Some("9")), None),
+            (signs(None, Some("0"), None), None),
+            (signs(None, None, Some("9")), None),
+            (signs(Some("soon"), None, None), None),
+            (signs(Some("-1"), None, None), None),
+            (signs(Some("NaN"), None, None), None),
+            (signs(Some("99999999999999999999"), None, None), Some(LONGEST)),
+        ] {
+            let failure = passing(Kind::Graphql, 429, &signs).unwrap();
+            assert_eq!(failure.asked, asked, "{signs:?}");
+            let wait = wait(Kind::Graphql, &failure, 1, 5, Pace::default(), 1000).unwrap();
+            assert_eq!(wait, asked.map_or(Duration::from_millis(2500), Duration::from_secs));
+        }
+    }
+
+    #[test]
+    fn only_what_was_certainly_not_done_is_without_doubt() {
+        for (fault, is_doubtful) in [
+            (Fault::Connect(String::new()), false),
+            (Fault::Certificate(String::new()), false),
+            (Fault::GivenUp(60), false),
+            (Fault::Status(429), false),
+            (Fault::Status(409), false),
+            (Fault::Status(500), true),
+            (Fault::Status(503), true),
+            (Fault::Timeout, true),
+            (Fault::Dropped(String::new()), true),
+        ] {
+            assert_eq!(Failure::lost(fault.clone()).is_doubtful(), is_doubtful, "{fault:?}");
+        }
+    }
+
+    #[test]
+    fn a_bad_certificate_is_not_asked_again() {
+        let failure = Failure::lost(Fault::Certificate("expired".to_owned()));
+        assert_eq!(wait(Kind::Graphql, &failure, 1, 5, Pace::default(), 0), None);
+    }
+
+    #[test]
+    fn absurd_numbers_do_not_overflow() {
+        let failure = Failure {
+            fault: Fault::Status(429),
+            asked: Some(u64::MAX),
+        };
+        assert!(
+            wait(
+                Kind::Storage,
+                &failure,
+                u32::MAX - 1,
+                u32::MAX,
+                Pace(Duration::MAX),
+                u32::MAX
+            )
+            .is_some()
+        );
+        let lost = Failure::lost(Fault::Timeout);
+        assert!(
+            wait(
+                Kind::Storage,
+                &lost,
+                u32::MAX - 1,
+                u32::MAX,
+                Pace(Duration::MAX),
+                u32::MAX
+            )
+            .is_some()
+        );
+    }
+}

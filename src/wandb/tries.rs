@@ -265,3 +265,79 @@ async fn within<T>(
 fn jitter() -> u32 {
     u32::try_from(RandomState::new().hash_one(0) % 1001).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn patience(outage: Duration) -> Patience {
+        let deadlines = Deadlines {
+            outage,
+            ..Deadlines::default()
+        };
+        Patience::new(deadlines, Pace::default())
+    }
+
+    #[tokio::test]
+    async fn what_moves_is_not_stopped() {
+        let progress = Progress::start();
+        let work = async {
+            for _ in 0..10 {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                progress.moved();
+            }
+            Ok(())
+        };
+        // Twice as long as nothing may move; a machine may be slow by five times.
+        within(work, &progress, Duration::from_millis(500), Duration::MAX)
+            .await
+            .unwrap();
+        let silence = std::future::pending::<Result<(), Problem>>();
+        let outcome = within(silence, &progress, Duration::from_millis(20), Duration::MAX).await;
+        assert!(matches!(
+            outcome,
+            Err(Problem::Passing(Failure {
+                fault: Fault::Timeout,
+                ..
+            }))
+        ));
+        let work = async {
+            loop {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                progress.moved();
+            }
+        };
+        let outcome: Result<(), _> = within(work, &progress, Duration::MAX, Duration::from_millis(50)).await;
+        assert!(matches!(
+            outcome,
+            Err(Problem::Passing(Failure {
+                fault: Fault::Timeout,
+                ..
+            }))
+        ));
+    }
+
+    #[test]
+    fn failures_side_by_side_count_once_and_an_answer_ends_them() {
+        let patience = patience(Duration::from_secs(3600));
+        // Ten calls that all failed during the last moment; none of them can be older than the client.
+        for _ in 0..10 {
+            patience.failed(Duration::from_secs(1000));
+        }
+        let outage = patience.outage();
+        assert!(outage.spent <= outage.watch.elapsed(), "{:?}", outage.spent);
+        drop(outage);
+        assert!(patience.left().is_some());
+        patience.answered();
+        assert_eq!(patience.left(), Some(Duration::from_secs(3600)));
+    }
+
+    #[test]
+    fn an_outage_that_is_over_stays_so() {
+        let patience = patience(Duration::ZERO);
+        patience.failed(Duration::from_secs(1));
+        assert_eq!(patience.left(), None);
+        patience.answered();
+        assert_eq!(patience.left(), None);
+    }
+}

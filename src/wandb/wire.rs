@@ -327,3 +327,92 @@ fn innermost(error: &(dyn Error + 'static)) -> String {
     }
     clean(&error.to_string(), 200)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wire(base: &str) -> Wire {
+        Wire::new(&Hosts::new(Some(base), None).unwrap(), "ours/1").unwrap()
+    }
+
+    #[test]
+    fn storage_is_where_storage_may_be() {
+        let public = wire("https://api.wandb.ai");
+        let plain = wire("http://wandb.internal:8080/w");
+        let loopback = wire("http://127.0.0.1:8080");
+        let link = wire("http://169.254.7.7");
+        for (wire, address, is_taken) in [
+            (&public, "https://storage.googleapis.com/b/x?sig=y", true),
+            (&public, "https://10.1.2.3/x", true),
+            (&public, "http://storage.googleapis.com/x", false),
+            (&public, "http://127.0.0.1/x", false),
+            (&public, "https://127.0.0.1/x", false),
+            (&public, "https://localhost/x", false),
+            (&public, "https://[::ffff:127.0.0.1]/x", false),
+            (&public, "https://169.254.169.254/latest/meta-data", false),
+            (&public, "https://2852039166/latest", false),
+            (&public, "https://[::ffff:169.254.169.254]/", false),
+            (&public, "https://[fe80::1]/", false),
+            (&public, "https://[fd00:ec2::254]/", false),
+            (&public, "https://0.0.0.0/", false),
+            (&public, "https://metadata.google.internal/x", false),
+            (&public, "https://metadata.google.internal./x", false),
+            (&public, "https://user:word@storage.example/x", false),
+            (&public, "ftp://storage.example/x", false),
+            (&public, "file:///etc/passwd", false),
+            (&public, "storage.example/x", false),
+            (&public, "", false),
+            (&plain, "http://minio.internal/x", true),
+            (&plain, "https://minio.internal/x", true),
+            (&plain, "http://127.0.0.1/x", false),
+            (&plain, "http://169.254.169.254/x", false),
+            (&loopback, "http://127.0.0.1:9/x", true),
+            (&loopback, "http://localhost:9/x", true),
+            (&loopback, "http://169.254.169.254/x", false),
+            (&link, "http://169.254.7.7/x", true),
+            (&link, "http://169.254.169.254/x", false),
+        ] {
+            let target = wire.target(address);
+            assert_eq!(target.is_ok(), is_taken, "{address} {target:?}");
+            assert!(!target.is_ok_and(|target| target.is_ours), "{address}");
+        }
+    }
+
+    #[test]
+    fn a_path_stays_below_the_api() {
+        let wire = wire("https://ml.example.com/w/");
+        for (path, url) in [
+            ("/graphql", Some("https://ml.example.com/w/graphql")),
+            ("//evil.example/x", Some("https://ml.example.com/w//evil.example/x")),
+            ("/files/a/../../../x", None),
+            ("/../x", None),
+            ("/%2e%2e/x", None),
+        ] {
+            assert_eq!(wire.below(path).ok().as_ref().map(Url::as_str), url, "{path}");
+        }
+        assert!(wire.target("/upload/x").unwrap().is_ours);
+        assert!(wire.target("/../x").is_err());
+    }
+
+    #[tokio::test]
+    async fn a_key_goes_to_its_server_or_nowhere() {
+        let wire = wire("https://api.wandb.ai");
+        let credential = Credential::new("Basic x".to_owned(), wire.base());
+        for address in [
+            "http://api.wandb.ai/x",
+            "https://api.wandb.ai:444/x",
+            "https://api.wandb.ai.example/x",
+        ] {
+            let request = Request {
+                credential: Some(&credential),
+                ..Request::get(Url::parse(address).unwrap())
+            };
+            assert!(
+                matches!(wire.send(request).await, Err(Lost::Impossible(_))),
+                "{address}"
+            );
+        }
+        assert!(!format!("{credential:?}").contains("Basic"));
+    }
+}

@@ -74,11 +74,19 @@ impl Asked {
 }
 
 type Answers = Arc<dyn Fn(&Asked, usize) -> Canned + Send + Sync>;
+/// Whether to hang up, judged by what comes before the body.
+type Early = Arc<dyn Fn(usize) -> bool + Send + Sync>;
+
+#[derive(Clone)]
+struct Plan {
+    early: Early,
+    answers: Answers,
+}
 
 pub struct Server {
     pub url: String,
     asked: Arc<Mutex<Vec<Asked>>>,
-    answers: Arc<Mutex<Answers>>,
+    plan: Arc<Mutex<Plan>>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -91,12 +99,38 @@ impl Drop for Server {
 impl Server {
     /// Answers by request and by how many came before it.
     pub async fn start(answers: impl Fn(&Asked, usize) -> Canned + Send + Sync + 'static) -> Self {
+        Self::run(Plan {
+            early: Arc::new(|_| false),
+            answers: Arc::new(answers),
+        })
+        .await
+    }
+
+    /// Answers in turn; the last one again and again.
+    pub async fn in_turn(answers: Vec<Canned>) -> Self {
+        Self::run(in_turn(answers)).await
+    }
+
+    /// Does something when a request has begun, and takes it then.
+    pub async fn taking(begun: impl Fn() + Send + Sync + 'static) -> Self {
+        let early = move |_| {
+            begun();
+            false
+        };
+        Self::run(Plan {
+            early: Arc::new(early),
+            answers: Arc::new(|_, _| answer(200, "")),
+        })
+        .await
+    }
+
+    async fn run(plan: Plan) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let asked = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&asked);
-        let answers: Arc<Mutex<Answers>> = Arc::new(Mutex::new(Arc::new(answers)));
-        let current = Arc::clone(&answers);
+        let plan = Arc::new(Mutex::new(plan));
+        let current = Arc::clone(&plan);
         let task = tokio::spawn(async move {
             loop {
                 let Ok((stream, _)) = listener.accept().await else {
@@ -109,23 +143,13 @@ impl Server {
                 });
             }
         });
-        Self {
-            url,
-            asked,
-            answers,
-            task,
-        }
-    }
-
-    /// Answers in turn; the last one again and again.
-    pub async fn in_turn(answers: Vec<Canned>) -> Self {
-        Self::start(in_turn(answers)).await
+        Self { url, asked, plan, task }
     }
 
     /// Begins anew with other answers: making a client costs more than a hundred calls.
     pub fn answers(&self, answers: Vec<Canned>) {
         self.asked.lock().unwrap().clear();
-        *self.answers.lock().unwrap() = Arc::new(in_turn(answers));
+        *self.plan.lock().unwrap() = in_turn(answers);
     }
 
     pub fn asked(&self) -> Vec<Asked> {
@@ -151,11 +175,17 @@ impl Server {
     }
 }
 
-fn in_turn(answers: Vec<Canned>) -> impl Fn(&Asked, usize) -> Canned + Send + Sync {
-    move |_, n| answers[n.min(answers.len() - 1)].clone()
+fn in_turn(answers: Vec<Canned>) -> Plan {
+    let answers = Arc::new(answers);
+    let early = Arc::clone(&answers);
+    let at = |answers: &[Canned], n: usize| answers[n.min(answers.len() - 1)].clone();
+    Plan {
+        early: Arc::new(move |n| matches!(at(&early, n), Canned::Hangup)),
+        answers: Arc::new(move |_, n| at(&answers, n)),
+    }
 }
 
-async fn serve(mut stream: TcpStream, kept: &Mutex<Vec<Asked>>, answers: &Mutex<Answers>) -> std::io::Result<()> {
+async fn serve(mut stream: TcpStream, kept: &Mutex<Vec<Asked>>, plan: &Mutex<Plan>) -> std::io::Result<()> {
     let mut bytes = Vec::new();
     let mut buffer = vec![0; 64 << 10];
     let (head, end) = loop {
@@ -178,31 +208,29 @@ async fn serve(mut stream: TcpStream, kept: &Mutex<Vec<Asked>>, answers: &Mutex<
             .collect(),
         body: bytes.split_off(end),
     };
-    let (n, canned) = {
-        let answers = Arc::clone(&answers.lock().unwrap());
-        let n = kept.lock().unwrap().len();
-        (n, answers(&asked, n))
-    };
+    let plan = plan.lock().unwrap().clone();
+    let n = kept.lock().unwrap().len();
+    if (plan.early)(n) {
+        kept.lock().unwrap().push(asked);
+        return Ok(());
+    }
     let length = asked.header("content-length").and_then(|text| text.parse().ok());
     let length: usize = length.unwrap_or(0);
-    while asked.body.len() < length && !matches!(canned, Canned::Hangup) {
+    while asked.body.len() < length {
         let n = stream.read(&mut buffer).await?;
         if n == 0 {
-            break;
+            // The client broke it off.
+            kept.lock().unwrap().push(asked);
+            return Ok(());
         }
         asked.body.extend_from_slice(&buffer[..n]);
     }
-    // Answers may depend on what is in the body.
-    let canned = {
-        let answers = Arc::clone(&answers.lock().unwrap());
-        let canned = if matches!(canned, Canned::Hangup) {
-            canned
-        } else {
-            answers(&asked, n)
-        };
-        kept.lock().unwrap().push(asked);
-        canned
+    let n = {
+        let mut kept = kept.lock().unwrap();
+        kept.push(asked.clone());
+        kept.len() - 1
     };
+    let canned = (plan.answers)(&asked, n);
     match canned {
         Canned::Answer { status, headers, body } => {
             let mut text = format!(

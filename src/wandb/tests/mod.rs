@@ -2,3 +2,5 @@
 
 mod canned;
 mod client;
+mod identity;
+mod transfer;
