@@ -1,0 +1,3 @@
+//! Every document and everything that is sent with it, held against the schema.
+
+mod schema;
