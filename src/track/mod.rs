@@ -8,6 +8,7 @@ mod embedded;
 mod local;
 pub mod record;
 mod registry;
+pub mod tracker;
 mod withheld;
 
 pub use branch::{BRANCH, Branch};

@@ -41,11 +41,31 @@ pub struct RunEnd {
     pub tables: Vec<Table>,
     pub charts: Vec<Chart>,
     pub images: Vec<Image>,
+    /// What the run was given.
+    pub data: Option<Dataset>,
+    /// The version that it was compared with, as its name in the registry: `diabetes:v3`.
+    pub met: Option<String>,
     /// Kept beside the run: `report.html`.
     pub files: Vec<RunFile>,
     pub exit_code: u8,
     /// One sentence for whoever is told that it failed.
     pub reason: String,
+}
+
+/// An artifact that a run was given or has made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dataset {
+    /// `diabetes-data`.
+    pub name: String,
+    pub metadata: serde_json::Value,
+    pub entries: BTreeMap<String, DataEntry>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum DataEntry {
+    File(Content),
+    /// It stays where it is.
+    Reference { uri: String, digest: String, size_bytes: u64 },
 }
 
 /// Names, which may be paths such as `test/rmse`, and values.

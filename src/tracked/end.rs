@@ -32,6 +32,8 @@ pub fn end(facts: &Facts, predictions_csv: Option<&[u8]>, report_html: Option<&s
         .filter(|table| !table.rows.is_empty());
     let measured = measured(facts);
     RunEnd {
+        data: None,
+        met: None,
         config: config(facts),
         history: history(&measured),
         summary: summary(facts, measured),

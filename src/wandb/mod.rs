@@ -18,3 +18,5 @@ mod tests;
 mod tries;
 mod upload;
 mod wire;
+
+pub use error::WandbError;
