@@ -6,6 +6,7 @@ mod client;
 mod error;
 mod hosts;
 mod key;
+mod lines;
 mod log;
 mod media;
 mod oidc;

@@ -319,7 +319,7 @@ mod tests {
 
     #[test]
     fn failures_side_by_side_count_once_and_an_answer_ends_them() {
-        let patience = patience(Duration::from_secs(3600));
+        let patience = patience(Duration::from_hours(1));
         // Ten calls that all failed during the last moment; none of them can be older than the client.
         for _ in 0..10 {
             patience.failed(Duration::from_secs(1000));
@@ -329,7 +329,7 @@ mod tests {
         drop(outage);
         assert!(patience.left().is_some());
         patience.answered();
-        assert_eq!(patience.left(), Some(Duration::from_secs(3600)));
+        assert_eq!(patience.left(), Some(Duration::from_hours(1)));
     }
 
     #[test]

@@ -380,6 +380,15 @@ mod tests {
     }
 
     #[test]
+    fn a_bad_certificate_is_told_from_a_lost_connection() {
+        let bad = rustls::Error::InvalidCertificate(rustls::CertificateError::Expired);
+        let error = io::Error::new(io::ErrorKind::InvalidData, bad);
+        assert!(matches!(fault(&error), Fault::Certificate(_)));
+        let error = io::Error::new(io::ErrorKind::InvalidData, rustls::Error::DecryptError);
+        assert!(matches!(fault(&error), Fault::Dropped(_)));
+    }
+
+    #[test]
     fn a_path_stays_below_the_api() {
         let wire = wire("https://ml.example.com/w/");
         for (path, url) in [

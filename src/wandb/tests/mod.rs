@@ -3,4 +3,5 @@
 mod canned;
 mod client;
 mod identity;
+mod stream;
 mod transfer;
