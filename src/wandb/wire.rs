@@ -304,11 +304,8 @@ fn fault(error: &(dyn Error + 'static)) -> Fault {
                 };
             }
         }
-        // What an I/O error wraps is not among its sources.
-        let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        let rustls = wrapped.and_then(|error| error.downcast_ref::<rustls::Error>());
-        if let Some(rustls::Error::InvalidCertificate(why)) = rustls {
-            return Fault::Certificate(clean(&why.to_string(), 200));
+        if let Some(why) = bad_certificate(error) {
+            return Fault::Certificate(why);
         }
         next = error.source();
     }
@@ -317,6 +314,15 @@ fn fault(error: &(dyn Error + 'static)) -> Fault {
     } else {
         Fault::Dropped(innermost(error))
     }
+}
+
+/// Why a certificate was refused. What an I/O error wraps, which may be another one, is not among its sources.
+fn bad_certificate(error: &(dyn Error + 'static)) -> Option<String> {
+    if let Some(rustls::Error::InvalidCertificate(why)) = error.downcast_ref() {
+        return Some(clean(&why.to_string(), 200));
+    }
+    let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    wrapped.and_then(|error| bad_certificate(error))
 }
 
 /// The last cause in a chain: the only one that says what happened, and without an address, which may be signed.
@@ -384,6 +390,7 @@ mod tests {
         let bad = rustls::Error::InvalidCertificate(rustls::CertificateError::Expired);
         let error = io::Error::new(io::ErrorKind::InvalidData, bad);
         assert!(matches!(fault(&error), Fault::Certificate(_)));
+        assert!(matches!(fault(&io::Error::other(error)), Fault::Certificate(_)));
         let error = io::Error::new(io::ErrorKind::InvalidData, rustls::Error::DecryptError);
         assert!(matches!(fault(&error), Fault::Dropped(_)));
     }
