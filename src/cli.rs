@@ -90,6 +90,11 @@ pub enum Command {
     Status,
     /// Every publication and promotion, oldest first
     History,
+    /// Deliver to W&B what could not be delivered when it was made
+    Sync {
+        /// Directories of runs that wait, or of an unpacked artifact; without one, everything that waits here
+        directories: Vec<PathBuf>,
+    },
     /// Score a data file with a version of the registry
     Predict {
         /// CSV, Parquet or JSON Lines; a path or a glob

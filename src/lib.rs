@@ -25,6 +25,9 @@ mod train;
 #[path = "../tests/twins/github/mod.rs"]
 mod twin;
 mod wandb;
+#[cfg(test)]
+#[path = "../tests/twins/wandb/mod.rs"]
+mod wandb_twin;
 
 pub use app::run;
 pub use cli::Terminal;

@@ -13,6 +13,7 @@ use crate::github::GithubError;
 use crate::pipeline::{StoreError, chain};
 use crate::sys::FileError;
 use crate::track::RegistryError;
+use crate::track::tracker::TrackError;
 
 use super::{OUR_BUG, UNKNOWN, UNUSABLE, json as wants_json, print};
 
@@ -31,6 +32,8 @@ pub enum Failure {
     File(#[from] FileError),
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    #[error(transparent)]
+    Track(#[from] TrackError),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -96,11 +99,12 @@ impl Failure {
             | Self::NoConfig { .. }
             | Self::Name(_)
             | Self::Unusable(_)
-            | Self::Registry(RegistryError::NotFound { .. })
+            | Self::Registry(RegistryError::NotFound { .. } | RegistryError::Withheld { .. })
             | Self::Store(StoreError::NoRun | StoreError::Elsewhere { .. }) => UNUSABLE,
             Self::Panic(_) => OUR_BUG,
             Self::File(_)
             | Self::Registry(_)
+            | Self::Track(_)
             | Self::Store(_)
             | Self::Github(_)
             | Self::Output { .. }
@@ -126,6 +130,7 @@ impl Failure {
             | Self::Unusable(_)
             | Self::File(_)
             | Self::Registry(_)
+            | Self::Track(_)
             | Self::Store(_)
             | Self::Github(_)
             | Self::Output { .. }

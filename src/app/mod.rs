@@ -1,6 +1,7 @@
 //! The composition root: an invocation in, an exit code out; one function a command. Only here stdout is written.
 
 mod action;
+mod dataset;
 mod doctor;
 mod failure;
 mod init;
@@ -11,6 +12,9 @@ mod promote;
 mod registry;
 mod run;
 mod score;
+mod sync;
+mod tracking;
+mod wandb;
 mod workspace;
 
 use std::collections::BTreeMap;
@@ -70,6 +74,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, env: BTreeMap<String, Strin
             biased;
             () = stop_signal() => {
                 failure::say("cancelled; the next run takes up what was finished");
+                tracking::interrupt_all(CANCELLED).await;
                 CANCELLED
             }
             result = dispatch(&invocation) => match result {
@@ -126,6 +131,7 @@ async fn dispatch(invocation: &Invocation) -> Result<u8, Failure> {
         Command::Rollback => promote::rollback(invocation).await,
         Command::Status => registry::status(invocation).await,
         Command::History => registry::history(invocation).await,
+        Command::Sync { directories } => sync::sync(invocation, directories).await,
         Command::Predict { input, version, output } => {
             score::predict(invocation, input, version.as_deref(), output.as_deref()).await
         }

@@ -3,15 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::base::{Diagnostic, Diagnostics, Span};
 use crate::cli::Invocation;
 use crate::config::{self, Project};
 use crate::pipeline::{self, Event, Services};
 use crate::sys;
-use crate::track::Local;
+use crate::track::record::RunStart;
+use crate::track::{Local, ModelRegistry};
+use crate::tracked::{self, Configured, GitHub, Setting};
 
+use super::wandb::{self, Kept, Reach};
 use super::{Failure, workspace};
 
 /// Where a configuration is looked for when none is named.
@@ -102,18 +105,68 @@ pub fn registry(root: &Path) -> Local {
     Local::new(root.join(REGISTRY))
 }
 
-/// What a run acts with on this machine.
-pub fn services(invocation: &Invocation, root: &Path, events: UnboundedSender<Event>) -> Result<Services, Failure> {
-    let (child_env, child_user) = workspace::children(&invocation.env, root)?;
-    Ok(Services {
-        root: root.to_owned(),
-        registry: Box::new(registry(root)),
-        registry_place: REGISTRY.to_owned(),
+/// What a command acts with on this machine, and what its run is told to.
+pub async fn services(
+    invocation: &Invocation,
+    opened: &Opened,
+    job_type: &str,
+    events: UnboundedSender<Event>,
+) -> Result<(Services, Kept, RunStart), Failure> {
+    let start = start(invocation, opened, job_type, None);
+    let kept = wandb::choose(opened, &invocation.env, Reach::Local, &start).await?;
+    let (mut services, kept) = equipped(invocation, opened, kept, events)?;
+    services.now = start.started;
+    Ok((services, kept, start))
+}
+
+/// The same with what it is kept in already decided; the registry in the directory where nothing else is.
+pub fn equipped(
+    invocation: &Invocation,
+    opened: &Opened,
+    mut kept: Kept,
+    events: UnboundedSender<Event>,
+) -> Result<(Services, Kept), Failure> {
+    let (mut child_env, child_user) = workspace::children(&invocation.env, &opened.root)?;
+    child_env.append(&mut kept.child_env);
+    let local = || {
+        (
+            Box::new(registry(&opened.root)) as Box<dyn ModelRegistry>,
+            REGISTRY.to_owned(),
+        )
+    };
+    let (registry, registry_place) = kept.registry.take().unwrap_or_else(local);
+    let services = Services {
+        root: opened.root.clone(),
+        registry,
+        registry_place,
         child_env,
         child_user,
         actor: invocation.actor(),
         now: sys::now(),
         run: None,
         events,
+    };
+    Ok((services, kept))
+}
+
+/// A run that is about to begin, as trackers are told of it.
+pub fn start(invocation: &Invocation, opened: &Opened, job_type: &str, github: Option<GitHub>) -> RunStart {
+    tracked::start(&Setting {
+        configured: Configured::of(&opened.project),
+        config_file: opened.file.clone(),
+        directory: None,
+        program_version: env!("CARGO_PKG_VERSION").to_owned(),
+        job_type: job_type.to_owned(),
+        commit: pipeline::head_commit(&opened.root),
+        github,
+        host: invocation.env.get("HOSTNAME").cloned(),
+        started: sys::now(),
     })
+}
+
+/// The registry that the project's versions are in, for commands that only look.
+pub async fn looking(invocation: &Invocation, opened: &Opened) -> Result<(Box<dyn ModelRegistry>, String), Failure> {
+    let (events, _) = unbounded_channel();
+    let (services, _, _) = services(invocation, opened, "look", events).await?;
+    Ok((services.registry, services.registry_place))
 }

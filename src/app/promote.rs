@@ -17,7 +17,7 @@ use super::{FAILED, Failure, PASSED};
 pub async fn promote(invocation: &Invocation, version: Option<&str>, warnings: Warnings) -> Result<u8, Failure> {
     let opened = project::open(invocation)?;
     let (events, _) = unbounded_channel();
-    let services = project::services(invocation, &opened.root, events)?;
+    let (services, kept, _) = project::services(invocation, &opened, "promote", events).await?;
     let mut wanted = Wanted {
         warnings,
         ..Wanted::candidate()
@@ -25,7 +25,9 @@ pub async fn promote(invocation: &Invocation, version: Option<&str>, warnings: W
     if let Some(version) = version {
         wanted.version = version_ref(version)?;
     }
-    match moves::promote(&opened, &services, &wanted).await? {
+    let outcome = moves::promote(&opened, &services, &wanted).await;
+    kept.close(u8::from(outcome.is_err())).await;
+    match outcome? {
         Outcome::Move(step) => {
             moved(invocation, &opened.project.model, &step)?;
             Ok(PASSED)
@@ -51,8 +53,10 @@ pub async fn promote(invocation: &Invocation, version: Option<&str>, warnings: W
 pub async fn rollback(invocation: &Invocation) -> Result<u8, Failure> {
     let opened = project::open(invocation)?;
     let (events, _) = unbounded_channel();
-    let services = project::services(invocation, &opened.root, events)?;
-    match moves::roll_back(&opened, &services, None).await? {
+    let (services, kept, _) = project::services(invocation, &opened, "rollback", events).await?;
+    let outcome = moves::roll_back(&opened, &services, None).await;
+    kept.close(u8::from(outcome.is_err())).await;
+    match outcome? {
         Outcome::Move(step) => {
             moved(invocation, &opened.project.model, &step)?;
             Ok(PASSED)

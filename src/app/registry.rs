@@ -48,8 +48,10 @@ pub async fn publish(invocation: &Invocation) -> Result<u8, Failure> {
         return Err(Failure::Unusable(message.to_owned()));
     }
     let (events, _) = unbounded_channel();
-    let services = project::services(invocation, &opened.root, events)?;
-    let published = pipeline::publish_run(&services, &opened.project.promote, &facts, bundle).await?;
+    let (services, kept, _) = project::services(invocation, &opened, "publish", events).await?;
+    let published = pipeline::publish_run(&services, &opened.project.promote, &facts, bundle).await;
+    kept.close(u8::from(published.is_err())).await;
+    let published = published?;
     let number = published.version.number;
     let said = if published.facts.existed {
         "is there already as"
@@ -72,7 +74,7 @@ pub async fn publish(invocation: &Invocation) -> Result<u8, Failure> {
 /// What is in the registry now.
 pub async fn status(invocation: &Invocation) -> Result<u8, Failure> {
     let opened = project::open(invocation)?;
-    let registry = project::registry(&opened.root);
+    let (registry, place) = project::looking(invocation, &opened).await?;
     let model = &opened.project.model;
     let (versions, aliases) = (registry.versions(model).await?, registry.aliases(model).await?);
     let pointing = |number: VersionNumber| {
@@ -93,7 +95,7 @@ pub async fn status(invocation: &Invocation) -> Result<u8, Failure> {
                 })
             })
             .collect();
-        let value = json!({"model": model, "registry": project::REGISTRY, "aliases": aliases, "versions": versions});
+        let value = json!({"model": model, "registry": place, "aliases": aliases, "versions": versions});
         print(&pretty(&value))?;
         return Ok(PASSED);
     }
@@ -132,8 +134,10 @@ pub fn primary(version: &ModelVersion) -> String {
 
 /// Every publication and move, oldest first.
 pub async fn history(invocation: &Invocation) -> Result<u8, Failure> {
-    let Opened { root, project, .. } = project::open(invocation)?;
-    let ledger = project::registry(&root).ledger(&project.model).await?;
+    let opened = project::open(invocation)?;
+    let project = &opened.project;
+    let (registry, _) = project::looking(invocation, &opened).await?;
+    let ledger = registry.ledger(&project.model).await?;
     if wants_json(invocation) {
         print(&pretty(&json!(ledger)))?;
         return Ok(PASSED);

@@ -15,6 +15,7 @@ use crate::report::{self, Render as _};
 
 use super::project::{self, Opened};
 use super::registry::version_ref;
+use super::tracking::Tracking;
 use super::{FAILED, Failure, PASSED, UNKNOWN, UNUSABLE, failure, json, print, progress};
 
 /// The whole lifecycle.
@@ -45,15 +46,23 @@ async fn work(invocation: &Invocation, publish: bool, work: Work) -> Result<u8, 
     let common = &invocation.cli.common;
     let quiet = common.quiet || json(invocation);
     let color = invocation.terminal.stderr && invocation.color();
+    let job_type = if publish { "publish" } else { "evaluate" };
+    let (services, kept, start) = project::services(invocation, &opened, job_type, events).await?;
+    let tracking = match work {
+        Work::Run => Tracking::of(&kept, &start, &opened.root),
+        Work::Check => Tracking::none(),
+    };
+    let listener = tracking.listen(listener);
     let shown = tokio::spawn(progress::listen(listener, quiet, common.verbose > 0, color));
-    let services = project::services(invocation, &opened.root, events)?;
-    let finished = match work {
+    let mut finished = match work {
         Work::Run => pipeline::run(&opened.project, &services, &options).await,
         Work::Check => pipeline::check(&opened.project, &services, &options).await,
     };
     // The listener ends when the last sender is gone.
     drop(services);
     shown.await.ok();
+    finished.facts.alerts.extend(kept.alert.clone());
+    tracking.finish(&opened, &mut finished, None).await;
     conclude(invocation, &opened, finished, work)
 }
 
@@ -238,7 +247,7 @@ pub fn report(invocation: &Invocation, run: Option<&Path>, rendering: Rendering)
 pub async fn compare(invocation: &Invocation, champion: &str, challenger: &str) -> Result<u8, Failure> {
     let opened = project::open(invocation)?;
     let (events, _) = unbounded_channel();
-    let services = project::services(invocation, &opened.root, events)?;
+    let (services, _, _) = project::services(invocation, &opened, "compare", events).await?;
     let options = Options::looking(&opened.file);
     let (champion, challenger) = (version_ref(champion)?, version_ref(challenger)?);
     let mut finished =

@@ -27,9 +27,9 @@ pub async fn predict(
     output: Option<&Path>,
 ) -> Result<u8, Failure> {
     let opened = project::open(invocation)?;
-    let registry = project::registry(&opened.root);
-    let version = serving(&registry, &opened, version).await?;
-    let model = match pipeline::load_model(&registry, &version).await? {
+    let (registry, _) = project::looking(invocation, &opened).await?;
+    let version = serving(registry.as_ref(), &opened, version).await?;
+    let model = match pipeline::load_model(registry.as_ref(), &version).await? {
         Ok(model) => Arc::new(model),
         Err(why) => return Err(Failure::Unusable(format!("{} can not be used: {why}", version.number))),
     };

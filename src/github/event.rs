@@ -37,6 +37,39 @@ pub enum Event {
     Other(String),
 }
 
+impl Event {
+    /// As GitHub names it.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::PullRequest(_) => "pull_request",
+            Self::PullRequestTarget(_) => "pull_request_target",
+            Self::Push(_) => "push",
+            Self::MergeGroup(_) => "merge_group",
+            Self::WorkflowRun(_) => "workflow_run",
+            Self::IssueComment(_) => "issue_comment",
+            Self::WorkflowDispatch { .. } => "workflow_dispatch",
+            Self::RepositoryDispatch { .. } => "repository_dispatch",
+            Self::Schedule { .. } => "schedule",
+            Self::Other(name) => name,
+        }
+    }
+
+    /// The pull request that it is about.
+    pub fn pull_request(&self) -> Option<u64> {
+        match self {
+            Self::PullRequest(pull) | Self::PullRequestTarget(pull) => Some(pull.number),
+            Self::IssueComment(comment) => comment.number,
+            Self::Push(_)
+            | Self::MergeGroup(_)
+            | Self::WorkflowRun(_)
+            | Self::WorkflowDispatch { .. }
+            | Self::RepositoryDispatch { .. }
+            | Self::Schedule { .. }
+            | Self::Other(_) => None,
+        }
+    }
+}
+
 /// A pull request as its event tells it. What is `None` the API knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PullRequest {

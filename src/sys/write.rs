@@ -5,9 +5,9 @@
 )]
 
 use std::fs::{File, Permissions, TryLockError};
-use std::io::{self, Write as _};
+use std::io::{self, Seek as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -31,6 +31,47 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 /// Makes `path` with its whole content, or fails with [`FileError::is_exists`] and leaves what was there.
 pub fn create_exclusive(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     put(path, bytes, |temp| temp.persist_noclobber(path).map(drop))
+}
+
+/// A file that comes in pieces. Nobody sees it under its name before it is whole; without [`Incoming::keep`] it is gone.
+#[derive(Debug)]
+pub struct Incoming {
+    temp: NamedTempFile,
+    path: PathBuf,
+}
+
+impl Incoming {
+    pub fn new(path: &Path) -> Result<Self, FileError> {
+        let temp = tempfile::Builder::new()
+            .prefix(TEMP_PREFIX)
+            .permissions(Permissions::from_mode(0o666))
+            .tempfile_in(parent_of(path))
+            .map_err(|source| FileError::io("write", path, source))?;
+        // So that whoever cleans up leaves it alone.
+        let _ = temp.as_file().try_lock();
+        Ok(Self {
+            temp,
+            path: path.to_owned(),
+        })
+    }
+
+    pub fn add(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.temp.write_all(bytes)
+    }
+
+    /// Forgets what came so far.
+    pub fn restart(&mut self) -> io::Result<()> {
+        self.temp.as_file().set_len(0)?;
+        self.temp.rewind()
+    }
+
+    /// Gives it its name, in place of what had it.
+    pub fn keep(self) -> Result<(), FileError> {
+        let fail = |source| FileError::io("write", &self.path, source);
+        self.temp.as_file().sync_all().map_err(fail)?;
+        self.temp.persist(&self.path).map_err(|error| fail(error.error))?;
+        sync_dir(parent_of(&self.path))
+    }
 }
 
 /// Makes a directory and those above it; fine if it is there. What was made survives a power cut.
@@ -218,6 +259,25 @@ mod tests {
         assert!(create_exclusive(&path, b"two").unwrap_err().is_exists());
         assert_eq!(std::fs::read(&path).unwrap(), b"one");
         assert_eq!(names(dir.path()), ["a"]);
+    }
+
+    #[test]
+    fn what_comes_in_pieces_is_seen_when_it_is_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        std::fs::write(&path, "old").unwrap();
+        let mut incoming = Incoming::new(&path).unwrap();
+        incoming.add(b"wrong and longer").unwrap();
+        incoming.restart().unwrap();
+        incoming.add(b"ri").unwrap();
+        incoming.add(b"ght").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        incoming.keep().unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"right");
+        Incoming::new(&path).unwrap().add(b"lost").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"right");
+        assert_eq!(names(dir.path()), ["a"]);
+        assert!(Incoming::new(&dir.path().join("b/c")).is_err());
     }
 
     #[test]

@@ -65,7 +65,11 @@ pub struct Dataset {
 pub enum DataEntry {
     File(Content),
     /// It stays where it is.
-    Reference { uri: String, digest: String, size_bytes: u64 },
+    Reference {
+        uri: String,
+        digest: String,
+        size_bytes: u64,
+    },
 }
 
 /// Names, which may be paths such as `test/rmse`, and values.

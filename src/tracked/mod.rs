@@ -3,11 +3,6 @@
 //! A tracker keeps this for years and shows it to people who were not there. So everything has a bound, a name that its
 //! protocol takes, and a text that can neither steer a terminal nor become a link or a picture of somebody else's.
 
-#![cfg_attr(
-    not(test),
-    expect(dead_code, unused_imports, reason = "nobody calls it before there is a tracker")
-)]
-
 mod canvas;
 mod charts;
 mod end;

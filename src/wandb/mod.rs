@@ -12,6 +12,7 @@ mod media;
 mod oidc;
 mod operations;
 mod place;
+mod replay;
 mod retry;
 mod stream;
 #[cfg(test)]
@@ -20,4 +21,16 @@ mod tries;
 mod upload;
 mod wire;
 
+pub use artifacts::{Content, Entry, Files, NewArtifact, publish};
+pub use client::{Attribution, Client, Settings};
 pub use error::WandbError;
+pub use hosts::Hosts;
+pub use key::{Key, KeySource, netrc_password};
+pub use oidc::{Credentials, GithubIdentity};
+pub use operations::{
+    CollectionPath, EntityOrganizations, LinkArtifact, Membership, Organization, UpdateArtifact, UpsertRun,
+    VersionInfo, add_aliases, delete_aliases, link_artifact, org_of_entity, registry, unlink_artifact, update_artifact,
+    upsert_run, version, versions,
+};
+pub use replay::{Replayed, replay};
+pub use retry::Pace;

@@ -17,6 +17,7 @@ use crate::track::{AliasMove, LedgerEvent, ModelVersion, VersionRef};
 
 use super::super::moves::Wanted;
 use super::super::project::{self, Opened};
+use super::super::wandb::Reach;
 use super::super::{FAILED, Failure, PASSED, UNUSABLE, promote};
 use super::desk::Desk;
 use super::evaluate::{self, Work};
@@ -146,7 +147,35 @@ async fn decide(desk: &Desk, invocation: &Invocation, asked: &Asked<'_>, command
     }
     let opened = project::open(invocation)?;
     let (events, _) = unbounded_channel();
-    let services = evaluate::services(desk, invocation, &opened, asked.author, events)?;
+    let by = evaluate::Asked {
+        actor: asked.author,
+        job_type: word(command),
+        reach: Reach::Trusted,
+    };
+    let (services, kept, _) = evaluate::services(desk, invocation, &opened, &by, events).await?;
+    let answer = obey(desk, invocation, asked, command, (&opened, &services)).await;
+    kept.close(answer.as_ref().map_or(1, |answer| answer.code)).await;
+    answer
+}
+
+/// As trackers name the run of it.
+fn word(command: &Command) -> &'static str {
+    match command {
+        Command::Promote { .. } => "promote",
+        Command::Rollback => "rollback",
+        Command::Plan => "plan",
+        Command::Retrain => "retrain",
+        Command::Help | Command::Status => "status",
+    }
+}
+
+async fn obey(
+    desk: &Desk,
+    invocation: &Invocation,
+    asked: &Asked<'_>,
+    command: &Command,
+    (opened, services): (&Opened, &Services),
+) -> Result<Answer, Failure> {
     if matches!(command, Command::Promote { .. } | Command::Rollback) {
         let ledger = services.registry.ledger(&opened.project.model).await?;
         // Its answer was lost, or a person has deleted it.
@@ -160,15 +189,13 @@ async fn decide(desk: &Desk, invocation: &Invocation, asked: &Asked<'_>, command
         }
     }
     match command {
-        Command::Help | Command::Status => {
-            moving::answered(&opened, &services, Move::Status, &Wanted::candidate()).await
-        }
+        Command::Help | Command::Status => moving::answered(opened, services, Move::Status, &Wanted::candidate()).await,
         Command::Plan => {
-            let wanted = match bound(desk, asked, &opened, &services).await? {
+            let wanted = match bound(desk, asked, opened, services).await? {
                 Ok(bound) => bound.wanted(None, false)?,
                 Err(answer) => return Ok(answer),
             };
-            moving::answered(&opened, &services, Move::Plan, &wanted).await
+            moving::answered(opened, services, Move::Plan, &wanted).await
         }
         Command::Rollback => {
             let wanted = Wanted {
@@ -177,12 +204,12 @@ async fn decide(desk: &Desk, invocation: &Invocation, asked: &Asked<'_>, command
             };
             moved(
                 desk,
-                &opened,
-                moving::answered(&opened, &services, Move::Rollback, &wanted).await?,
+                opened,
+                moving::answered(opened, services, Move::Rollback, &wanted).await?,
             )
             .await
         }
-        Command::Retrain => retrain(desk, invocation, &opened).await,
+        Command::Retrain => retrain(desk, invocation, opened).await,
         Command::Promote {
             version,
             accept_warnings,
@@ -192,12 +219,12 @@ async fn decide(desk: &Desk, invocation: &Invocation, asked: &Asked<'_>, command
                     asked: Some(asked.words()),
                     ..moving::wanted(Some(&version.to_string()), *accept_warnings)?
                 },
-                None => match bound(desk, asked, &opened, &services).await? {
+                None => match bound(desk, asked, opened, services).await? {
                     Ok(bound) => bound.wanted(Some(asked), *accept_warnings)?,
                     Err(answer) => return Ok(answer),
                 },
             };
-            promoted(desk, asked, &opened, &services, &wanted).await
+            promoted(desk, asked, opened, services, &wanted).await
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::github::{Client, CommandFiles, Context, Event, GithubError, Inputs, R
 use crate::pipeline::chain;
 use crate::report::Around;
 use crate::sys;
+use crate::tracked::GitHub;
 
 use super::super::print;
 
@@ -88,6 +89,38 @@ impl Desk {
             files_are_unknown: AtomicBool::new(false),
             open: Mutex::new(None),
         }
+    }
+
+    /// This job, as trackers are told of it.
+    pub fn of_tracker(&self) -> GitHub {
+        let run = &self.context.run;
+        GitHub {
+            server: self.context.urls.server.clone(),
+            repository: self.context.repository.to_string(),
+            git_ref: self.context.git_ref.clone(),
+            run_id: run.id,
+            attempt: run.attempt,
+            job: run.job.clone(),
+            workflow: run.workflow_ref.clone(),
+            event: self.context.event.name().to_owned(),
+            pull_request: self.context.event.pull_request(),
+            actor: self.context.actor.clone(),
+        }
+    }
+
+    /// Where the files of the project stand at the commit that people look at.
+    pub fn files_page(&self, head: Option<&CommitSha>) -> String {
+        let commit = head.unwrap_or(&self.context.sha);
+        let directory = self
+            .inputs
+            .directory
+            .as_deref()
+            .map(|directory| format!("/{directory}"))
+            .unwrap_or_default();
+        format!(
+            "{}/{}/blob/{commit}{directory}",
+            self.context.urls.server, self.context.repository
+        )
     }
 
     /// Something that people should know once, whatever else happens.

@@ -1,7 +1,7 @@
 //! The lifecycle on a runner: the pipeline between an open check and everything that shows what it found.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tokio::sync::mpsc::unbounded_channel;
 
@@ -14,11 +14,15 @@ use crate::github::results::{Mime, Upload};
 use crate::github::{handover, pulls};
 use crate::pipeline::{self, Finished, Options, Services};
 use crate::report::{self, Render as _};
+use crate::track::record::RunStart;
 use crate::track::{BRANCH, Branch};
 
 use super::super::project::{self, Opened};
 use super::super::run as local;
+use super::super::tracking::Tracking;
+use super::super::wandb::{self, Kept, Reach};
 use super::super::{FAILED, Failure, PASSED, UNKNOWN, UNUSABLE, failure, print};
+use super::super::{dataset, sync};
 use super::deliver::Loudness;
 use super::desk::Desk;
 use super::listen;
@@ -51,15 +55,34 @@ pub struct Ended {
     pub title: String,
 }
 
-/// What a run acts with on a runner: the registry is the repository's branch.
-pub fn services(
+/// Who asks for what, and how far they may go.
+pub struct Asked<'a> {
+    pub actor: &'a str,
+    /// As trackers name it: `evaluate`, `publish`, `promote`.
+    pub job_type: &'a str,
+    pub reach: Reach,
+}
+
+/// What a run acts with on a runner: the registry is W&B or the repository's branch.
+pub async fn services(
     desk: &Desk,
     invocation: &Invocation,
     opened: &Opened,
-    actor: &str,
+    asked: &Asked<'_>,
     events: tokio::sync::mpsc::UnboundedSender<pipeline::Event>,
-) -> Result<Services, Failure> {
-    let mut services = project::services(invocation, &opened.root, events)?;
+) -> Result<(Services, Kept, RunStart), Failure> {
+    let start = project::start(invocation, opened, asked.job_type, Some(desk.of_tracker()));
+    let kept = wandb::choose(opened, &invocation.env, asked.reach, &start).await?;
+    let is_elsewhere = kept.registry.is_some();
+    let (mut services, kept) = project::equipped(invocation, opened, kept, events)?;
+    asked.actor.clone_into(&mut services.actor);
+    services.run = Some(pipeline::RunPage {
+        base: desk.context.runs_url(),
+        id: desk.context.run.id,
+    });
+    if is_elsewhere {
+        return Ok((services, kept, start));
+    }
     // An empty folder would say that there is no production yet, which nobody knows.
     let client = desk.github.clone().ok_or_else(|| {
         Failure::Unusable(format!(
@@ -70,12 +93,7 @@ pub fn services(
     let branch = Branch::new(client, desk.context.repository.clone(), BRANCH.to_owned());
     services.registry = Box::new(branch);
     services.registry_place = format!("branch {BRANCH}");
-    actor.clone_into(&mut services.actor);
-    services.run = Some(pipeline::RunPage {
-        base: desk.context.runs_url(),
-        id: desk.context.run.id,
-    });
-    Ok(services)
+    Ok((services, kept, start))
 }
 
 /// Runs and shows everything.
@@ -93,8 +111,8 @@ pub async fn evaluate(desk: &Desk, invocation: &Invocation, job: &Evaluate, work
     if let Some(head) = checked {
         desk.open_check(&prefix, &key, head).await;
     }
-    let finished = match run(desk, invocation, &opened, job, work).await {
-        Ok(finished) => finished,
+    let (finished, waiting) = match run(desk, invocation, &opened, job, work).await {
+        Ok(done) => done,
         Err(failure) => return could_not_begin(desk, invocation, &failure, place, checked).await,
     };
     let Finished {
@@ -132,6 +150,9 @@ pub async fn evaluate(desk: &Desk, invocation: &Invocation, job: &Evaluate, work
         Work::Run => upload(desk, &shown, &facts, model, place).await,
         Work::Check => None,
     };
+    if let Some(directory) = &waiting {
+        upload_waiting(desk, &shown.key, directory).await;
+    }
     let mut around = desk.around(page);
     around.next = next(&opened, &facts);
     around.tracked = facts.tracking.as_ref().and_then(|tracking| tracking.url.clone());
@@ -158,16 +179,36 @@ async fn run(
     opened: &Opened,
     job: &Evaluate,
     work: Work,
-) -> Result<Finished, Failure> {
+) -> Result<(Finished, Option<PathBuf>), Failure> {
     let options = match job.keep_back {
         None => Options::publishing(&opened.file),
         Some(why) => Options::keeping_back(&opened.file, why),
     };
     restore_cache(desk, &opened.root).await;
     let (events, listener) = unbounded_channel();
-    let listening = tokio::spawn(listen::listen(listener));
-    let services = services(desk, invocation, opened, &desk.context.actor, events)?;
-    let finished = match work {
+    let asked = Asked {
+        actor: &desk.context.actor,
+        job_type: match (job.place, job.keep_back) {
+            (Place::Schedule, _) => "schedule",
+            (_, None) => "publish",
+            (_, Some(_)) => "evaluate",
+        },
+        reach: match job.place {
+            Place::ReadOnly => Reach::ReadOnly,
+            Place::Pull(_) | Place::DefaultBranch | Place::Schedule | Place::Commit => Reach::Trusted,
+        },
+    };
+    let (services, kept, mut start) = services(desk, invocation, opened, &asked, events).await?;
+    let head = job.head.as_ref().map(ToString::to_string);
+    if let (Some(git), Some(head)) = (&mut start.git, head) {
+        git.commit = head;
+    }
+    let mut tracking = Tracking::none();
+    if work == Work::Run {
+        tracking = Tracking::of(&kept, &start, &opened.root);
+    }
+    let listening = tokio::spawn(listen::listen(tracking.listen(listener)));
+    let mut finished = match work {
         Work::Run => pipeline::run(&opened.project, &services, &options).await,
         Work::Check => pipeline::check(&opened.project, &services, &options).await,
     };
@@ -183,7 +224,10 @@ async fn run(
     {
         save_cache(desk, &opened.root).await;
     }
-    Ok(finished)
+    finished.facts.alerts.extend(kept.alert.clone());
+    let data = dataset::of(opened, &finished.facts, Some(&desk.files_page(job.head.as_ref())));
+    let waiting = tracking.finish(opened, &mut finished, data).await;
+    Ok((finished, waiting))
 }
 
 /// A model that was trained under the same key, whoever's run it was.
@@ -301,6 +345,23 @@ async fn upload(desk: &Desk, shown: &Shown, facts: &Facts, model: Option<Vec<u8>
         }
     }
     page
+}
+
+/// What waits to be delivered to W&B, as an artifact: a runner's disk is gone with it.
+async fn upload_waiting(desk: &Desk, key: &str, directory: &Path) {
+    let packed = sync::packed(directory).and_then(|files| archive::pack(&files).map_err(|error| error.to_string()));
+    match packed {
+        Ok(content) => {
+            let waiting = Upload {
+                name: format!("mlops-wandb-{}", handover::key(key)),
+                mime: Mime::Zip,
+                content,
+                keep_days: None,
+            };
+            desk.upload("what waits for W&B", &waiting).await;
+        }
+        Err(why) => desk.notice(format!("what waits for W&B is not an artifact: {why}")),
+    }
 }
 
 /// The files of the model as one archive, if it is worth an artifact.

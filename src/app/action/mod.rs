@@ -25,7 +25,7 @@ use crate::pipeline::chain;
 use crate::report::{self, Render as _};
 use crate::{exec, sys};
 
-use super::{CANCELLED, PASSED, UNKNOWN, UNUSABLE, doctor, failure, print, stop_signal};
+use super::{CANCELLED, PASSED, UNKNOWN, UNUSABLE, doctor, failure, print, stop_signal, tracking};
 use desk::Desk;
 use patience::Patience;
 use plan::Job;
@@ -65,7 +65,7 @@ pub async fn run(invocation: &Invocation) -> u8 {
         failure::say("cancelled; the next run takes up what was finished");
         // What ran is dropped by now; a check that says "in progress" would say so for two weeks.
         let last = tokio::time::timeout(LAST_WORDS, desk.cancel());
-        let (_, _) = tokio::join!(exec::stop_all(), last);
+        let (_, _, ()) = tokio::join!(exec::stop_all(), last, tracking::interrupt_all(CANCELLED));
         desk.write_files(
             &[("passed", "false".to_owned()), ("reason", "cancelled".to_owned())],
             "",
@@ -112,7 +112,9 @@ fn open(invocation: &Invocation) -> Result<Desk, Diagnostics> {
         }
     };
     let runtime = context.runtime.clone();
-    for secret in [inputs.token.as_ref(), runtime.as_ref().map(|runtime| &runtime.token)] {
+    let key = env.get("WANDB_API_KEY").map(|key| Secret::new(key.trim()));
+    let known = [inputs.token.as_ref(), runtime.as_ref().map(|runtime| &runtime.token)];
+    for secret in known.into_iter().chain([inputs.wandb_key.as_ref(), key.as_ref()]) {
         mask(secret);
     }
     let mut notices = Vec::new();
@@ -165,7 +167,13 @@ async fn work(desk: &Desk, invocation: &Invocation) -> u8 {
         .directory
         .as_ref()
         .map_or_else(|| workspace.clone(), |path| workspace.join(path));
-    let invocation = &invocation.of_action(directory, desk.inputs.config.as_ref().map(PathBuf::from));
+    let mut invocation = invocation.of_action(directory, desk.inputs.config.as_ref().map(PathBuf::from));
+    if let Some(key) = &desk.inputs.wandb_key {
+        invocation
+            .env
+            .insert("WANDB_API_KEY".to_owned(), key.expose().to_owned());
+    }
+    let invocation = &invocation;
     match plan::plan(&desk.context, &desk.inputs) {
         Job::Evaluate(job) => {
             evaluate::evaluate(desk, invocation, &job, evaluate::Work::Run)

@@ -14,9 +14,10 @@ use crate::track::{AliasMove, VersionRef};
 use super::super::moves::{self, Outcome, Wanted};
 use super::super::project::{self, Opened};
 use super::super::registry::{history_line, primary, version_ref};
+use super::super::wandb::Reach;
 use super::super::{FAILED, Failure, PASSED, failure, promote};
 use super::desk::Desk;
-use super::evaluate;
+use super::evaluate::{self, Asked};
 use super::plan::Move;
 
 /// Versions and moves that an answer shows.
@@ -68,10 +69,17 @@ pub async fn act(desk: &Desk, invocation: &Invocation, to: Move) -> u8 {
 async fn asked_by_inputs(desk: &Desk, invocation: &Invocation, to: Move) -> Result<Answer, Failure> {
     let opened = project::open(invocation)?;
     let (events, _) = unbounded_channel();
-    let services = evaluate::services(desk, invocation, &opened, &desk.context.actor, events)?;
+    let asked = Asked {
+        actor: &desk.context.actor,
+        job_type: to.word(),
+        reach: Reach::Trusted,
+    };
+    let (services, kept, _) = evaluate::services(desk, invocation, &opened, &asked, events).await?;
     let mut wanted = wanted(desk.inputs.version.as_deref(), desk.inputs.accept_warnings)?;
     wanted.asked.clone_from(&desk.inputs.reason);
-    let answer = answered(&opened, &services, to, &wanted).await?;
+    let answer = answered(&opened, &services, to, &wanted).await;
+    kept.close(answer.as_ref().map_or(1, |answer| answer.code)).await;
+    let answer = answer?;
     desk.record_deployment(&opened, &answer).await;
     Ok(answer)
 }

@@ -58,6 +58,18 @@ pub enum Move {
     Status,
 }
 
+impl Move {
+    /// As trackers name the run of it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Promote => "promote",
+            Self::Rollback => "rollback",
+            Self::Plan => "plan",
+            Self::Status => "status",
+        }
+    }
+}
+
 /// What to do for this event, with these inputs.
 pub fn plan(context: &Context, inputs: &Inputs) -> Job {
     let command = inputs.command.as_deref();

@@ -1,10 +1,16 @@
 //! Trackers of runs. Code above does not know which one it talks to.
 
+mod offline;
+mod online;
+
 use std::path::PathBuf;
 
 use async_trait::async_trait;
 
 use super::record::{RunEnd, RunStart};
+
+pub use offline::Offline;
+pub use online::{Online, OnlinePlace};
 
 /// Why a run could not be kept.
 #[derive(Debug, thiserror::Error)]

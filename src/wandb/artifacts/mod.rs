@@ -1,1 +1,17 @@
-//! (to be written)
+//! Artifacts: digests, the list of their files, published whole or not at all, downloaded and held against their digests.
+#![allow(unused_imports, reason = "nobody publishes yet")]
+
+mod digest;
+mod download;
+mod manifest;
+mod names;
+mod publish;
+mod reference;
+mod transfer;
+
+pub use digest::{ClientIds, FileDigest, Md5, file_digest};
+pub use download::Files;
+pub use manifest::{Manifest, ManifestEntry};
+pub use publish::{Content, Entry, NewArtifact, PublishedArtifact, publish, publish_in};
+pub use reference::{ArtifactReference, Checksum, Reference};
+pub use transfer::Sizes;

@@ -1,0 +1,331 @@
+//! A run as a tracker is told of it while it runs; when the tracker is out of reach, what it was told waits on disk.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinHandle;
+
+use crate::base::Secret;
+use crate::facts::{Champion, Facts, Outcome, TrackingFacts};
+use crate::pipeline::{Event, Finished, chain};
+use crate::report::{self, Render as _};
+use crate::track::Content;
+use crate::track::record::{Dataset, RunEnd, RunStart};
+use crate::track::tracker::{Offline, Started, TrackError, Tracker};
+use crate::{sys, tracked};
+
+use super::project::Opened;
+use super::wandb::Kept;
+use super::{FAILED, PASSED, UNKNOWN, UNUSABLE, progress};
+
+/// What waits for `mlops sync` is below this, as the official client lays it out.
+pub const SPOOL: &str = ".mlops";
+/// In the directory of a run that waits: its facts, where it still has to be published.
+pub const PUBLICATION: &str = "mlops-publication.json";
+/// Beside it: the files of its model.
+pub const MODEL: &str = "model";
+/// Lines of the console that are kept for a tracker that may not be there.
+const MAX_LINES: usize = 20_000;
+/// The last words to a tracker; its own deadlines end before.
+const FINISH_WITHIN: Duration = Duration::from_secs(150);
+/// A job that was told to stop has no more time than this for it.
+const STOP_WITHIN: Duration = Duration::from_secs(2);
+
+/// Runs that are open, for whoever is told to stop.
+static OPEN: Mutex<Vec<Arc<dyn Tracker>>> = Mutex::new(Vec::new());
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Says of every open run that it was stopped.
+pub async fn interrupt_all(exit_code: u8) {
+    let open = std::mem::take(&mut *locked(&OPEN));
+    for tracker in open {
+        if tokio::time::timeout(STOP_WITHIN, tracker.interrupt(exit_code))
+            .await
+            .is_err()
+        {
+            tracing::warn!("the tracker was not told that this run was stopped");
+        }
+    }
+}
+
+/// A run that is being tracked, or one that nobody asked to track.
+pub struct Tracking(Option<Told>);
+
+struct Told {
+    start: RunStart,
+    tracker: Arc<dyn Tracker>,
+    lines: UnboundedSender<String>,
+    telling: JoinHandle<Result<Started, TrackError>>,
+    said: Arc<Mutex<Vec<String>>>,
+    secret: Option<Secret>,
+    root: PathBuf,
+}
+
+impl Tracking {
+    /// Begins beside the run, which never waits for it.
+    pub fn of(kept: &Kept, start: &RunStart, root: &Path) -> Self {
+        Self(kept.tracker.as_ref().map(|tracker| {
+            locked(&OPEN).push(Arc::clone(tracker));
+            let (lines, coming) = unbounded_channel();
+            let said = Arc::default();
+            let telling = tell(Arc::clone(tracker), start.clone(), coming, Arc::clone(&said));
+            Told {
+                start: start.clone(),
+                tracker: Arc::clone(tracker),
+                lines,
+                telling: tokio::spawn(telling),
+                said,
+                secret: kept.account.as_ref().and_then(|account| account.secret.clone()),
+                root: root.to_owned(),
+            }
+        }))
+    }
+
+    /// Nobody asked.
+    pub fn none() -> Self {
+        Self(None)
+    }
+
+    /// The same events, of which the tracker hears too.
+    pub fn listen(&self, mut events: UnboundedReceiver<Event>) -> UnboundedReceiver<Event> {
+        let Some(told) = &self.0 else { return events };
+        let (passed_on, listener) = unbounded_channel();
+        let (lines, secret) = (told.lines.clone(), told.secret.clone());
+        tokio::spawn(async move {
+            while let Some(event) = events.recv().await {
+                for line in said(&event) {
+                    let line = match &secret {
+                        Some(secret) => line.replace(secret.expose(), "***"),
+                        None => line,
+                    };
+                    lines.send(line).ok();
+                }
+                passed_on.send(event).ok();
+            }
+        });
+        listener
+    }
+
+    /// Tells the end, and writes into the facts where the run is. What the tracker did not take is written where
+    /// `mlops sync` and `wandb sync` find it, and so is a model that could not be published. The directory of it, if
+    /// something waits.
+    pub async fn finish(self, opened: &Opened, finished: &mut Finished, data: Option<Dataset>) -> Option<PathBuf> {
+        let Some(told) = self.0 else { return None };
+        let end = end(finished, data);
+        let Told {
+            start,
+            tracker,
+            lines,
+            telling,
+            said,
+            root,
+            ..
+        } = told;
+        drop(lines);
+        let telling = async {
+            let broken = |error: tokio::task::JoinError| TrackError::Broken { why: error.to_string() };
+            let started = telling.await.map_err(broken)??;
+            let ended = tracker.finish(end.clone()).await?;
+            Ok::<_, TrackError>((started, ended))
+        };
+        let telling = tokio::time::timeout(FINISH_WITHIN, telling).await;
+        locked(&OPEN).retain(|open| !Arc::ptr_eq(open, &tracker));
+        let unpublished = is_unpublished(&finished.facts);
+        let (mut tracking, mut waiting) = match telling {
+            Ok(Ok((started, ended))) => {
+                let tracking = TrackingFacts {
+                    place: started.place,
+                    url: started.url,
+                    problem: ended.warnings.first().cloned(),
+                };
+                (tracking, ended.waits)
+            }
+            Ok(Err(error)) => (lost(&chain(&error)), None),
+            Err(_) => (lost("it did not answer in time"), None),
+        };
+        let is_lost = tracking.place.is_empty();
+        if waiting.is_none() && (is_lost || unpublished) {
+            let said = std::mem::take(&mut *locked(&said));
+            match write_down(&root, &start, &said, end).await {
+                Ok(directory) => waiting = Some(directory),
+                Err(error) => add(
+                    &mut tracking.problem,
+                    &format!("it could not be kept for later: {}", chain(&error)),
+                ),
+            }
+        }
+        if let Some(directory) = &waiting {
+            if is_lost {
+                tracking.place = shown(directory, &root);
+            }
+            if unpublished && let Err(error) = keep_model(directory, finished) {
+                add(
+                    &mut tracking.problem,
+                    &format!("the model could not be kept for later: {error}"),
+                );
+            }
+            if is_lost || unpublished {
+                add(&mut tracking.problem, "`mlops sync` delivers it");
+            }
+        }
+        if tracking.problem.is_some() && opened.project.wandb.is_required && is_lost {
+            finished.facts.passed = false;
+            finished.facts.reason = format!(
+                "the run could not be tracked, and `wandb.required` asks for it; {}",
+                finished.facts.reason
+            );
+            finished.could_not_find_out = true;
+        }
+        finished.facts.tracking = Some(tracking);
+        waiting
+    }
+}
+
+fn lost(why: &str) -> TrackingFacts {
+    TrackingFacts {
+        place: String::new(),
+        url: None,
+        problem: Some(why.to_owned()),
+    }
+}
+
+fn add(problem: &mut Option<String>, more: &str) {
+    *problem = Some(match problem.take() {
+        Some(before) => format!("{before}; {more}"),
+        None => more.to_owned(),
+    });
+}
+
+fn shown(directory: &Path, root: &Path) -> String {
+    directory.strip_prefix(root).unwrap_or(directory).display().to_string()
+}
+
+/// What an event adds to the console.
+fn said(event: &Event) -> Vec<String> {
+    match event {
+        Event::Output { line, .. } => vec![line.clone()],
+        Event::StepStarted { .. } | Event::StepFinished { .. } => {
+            progress::line(event, true, false).into_iter().collect()
+        }
+    }
+}
+
+/// A version that should have come about, and did not for want of the registry.
+fn is_unpublished(facts: &Facts) -> bool {
+    facts
+        .steps
+        .iter()
+        .any(|step| step.name == "publish" && step.outcome == Outcome::Error)
+        && facts
+            .registry
+            .as_ref()
+            .is_some_and(|registry| registry.digest.is_some())
+}
+
+fn end(finished: &Finished, data: Option<Dataset>) -> RunEnd {
+    let facts = &finished.facts;
+    let exit_code = match (
+        finished.problems.has_errors(),
+        finished.could_not_find_out,
+        facts.passed,
+    ) {
+        (true, _, _) => UNUSABLE,
+        (false, true, _) => UNKNOWN,
+        (false, false, true) => PASSED,
+        (false, false, false) => FAILED,
+    };
+    let html = report::Html::default().render(&report::sections(facts, None));
+    let predictions = finished.bundle.get("predictions.csv").map(Vec::as_slice);
+    let met = facts
+        .comparison
+        .as_ref()
+        .and_then(|comparison| match &comparison.champion {
+            Champion::Version { version, .. } => Some(format!("{}:{version}", facts.model)),
+            Champion::Baseline { .. } => None,
+        });
+    RunEnd {
+        data,
+        met,
+        ..tracked::end(facts, predictions, Some(&html), exit_code)
+    }
+}
+
+/// Opens the run and passes on what is said, until nobody can say anything any more.
+async fn tell(
+    tracker: Arc<dyn Tracker>,
+    start: RunStart,
+    mut coming: UnboundedReceiver<String>,
+    said: Arc<Mutex<Vec<String>>>,
+) -> Result<Started, TrackError> {
+    let mut opening = std::pin::pin!(tracker.start(&start));
+    // What is said before the run is open waits for it.
+    let opened = loop {
+        tokio::select! {
+            opened = &mut opening => break opened,
+            line = coming.recv() => match line {
+                Some(line) => keep(&said, line),
+                None => break opening.await,
+            },
+        }
+    };
+    if opened.is_ok() {
+        for line in locked(&said).iter() {
+            tracker.say(line);
+        }
+    }
+    while let Some(line) = coming.recv().await {
+        if opened.is_ok() {
+            tracker.say(&line);
+        }
+        keep(&said, line);
+    }
+    opened
+}
+
+fn keep(said: &Mutex<Vec<String>>, line: String) {
+    let mut said = locked(said);
+    if said.len() < MAX_LINES {
+        said.push(line);
+    }
+}
+
+/// The whole run as an offline one.
+async fn write_down(root: &Path, start: &RunStart, said: &[String], end: RunEnd) -> Result<PathBuf, TrackError> {
+    let offline = Offline::new(&root.join(SPOOL));
+    offline.start(start).await?;
+    for line in said {
+        offline.say(line);
+    }
+    let ended = offline.finish(end).await?;
+    ended.waits.ok_or_else(|| TrackError::Broken {
+        why: "nothing was written".to_owned(),
+    })
+}
+
+/// What a later publication takes, beside the run.
+fn keep_model(directory: &Path, finished: &Finished) -> Result<(), sys::FileError> {
+    let model = directory.join(MODEL);
+    sys::create_dir(&model)?;
+    for (name, content) in &finished.bundle {
+        sys::write_atomic(&model.join(name), content)?;
+    }
+    sys::write_atomic(&directory.join(PUBLICATION), finished.facts.to_json().as_bytes())
+}
+
+/// The files that a later publication takes.
+pub fn kept_model(directory: &Path) -> Result<BTreeMap<String, Content>, sys::FileError> {
+    let model = directory.join(MODEL);
+    let listed = sys::list(&model)?
+        .into_iter()
+        .filter(|listed| listed.kind == sys::FileKind::File);
+    let names = listed.filter_map(|listed| listed.name.into_string().ok());
+    Ok(names
+        .map(|name| (name.clone(), Content::File(model.join(name))))
+        .collect())
+}
