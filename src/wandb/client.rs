@@ -15,7 +15,7 @@ use tokio::sync::OnceCell;
 use super::error::{Refusal, WandbError, clean, is_limit, storage_code};
 use super::hosts::{Hosts, part};
 use super::oidc::{Access, Credentials};
-use super::operations::Operation;
+use super::operations::{self, Operation, Viewer};
 use super::place::{Place, Right};
 use super::retry::{Deadlines, Failure, Fault, Kind, Pace, passing};
 use super::tries::{Patience, Problem, Progress, Tries};
@@ -28,17 +28,6 @@ const USER_AGENT: &str = concat!("mlops-action/", env!("CARGO_PKG_VERSION"));
 const ANSWER_LIMIT: u64 = 32 << 20;
 /// How often a download may lie elsewhere.
 const REDIRECT_LIMIT: usize = 3;
-
-const VIEWER: Operation = Operation {
-    name: "Viewer",
-    text: "query Viewer { viewer { username entity email teams { edges { node { name } } } } }",
-    is_idempotent: true,
-};
-const FEATURES: Operation = Operation {
-    name: "ServerFeatures",
-    text: "query ServerFeatures { serverInfo { features { name isEnabled } } }",
-    is_idempotent: true,
-};
 
 /// How to reach W&B, as whom, and for how long.
 #[derive(Debug, Clone)]
@@ -95,16 +84,6 @@ impl fmt::Debug for Client {
             .field("hosts", &self.shared.hosts)
             .finish_non_exhaustive()
     }
-}
-
-/// Whose key it is.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Viewer {
-    pub username: Option<String>,
-    /// Where runs go that name no entity.
-    pub entity: Option<String>,
-    pub email: Option<String>,
-    pub teams: Vec<String>,
 }
 
 /// What this W&B can do beyond what every one can.
@@ -333,7 +312,11 @@ impl Client {
     fn refusal<'a>(&'a self, what: &'a str, right: Right, place: &Place) -> Refusal<'a> {
         let mut place = place.clone();
         place.fill(&Place {
-            user: self.shared.viewer.get().and_then(|viewer| viewer.username.clone()),
+            user: self
+                .shared
+                .viewer
+                .get()
+                .and_then(|viewer| viewer.username.as_deref().map(|name| clean(name, 150))),
             ..Place::default()
         });
         Refusal {
@@ -515,43 +498,12 @@ impl Client {
 
     /// Whose key this is. Asked for once.
     pub async fn viewer(&self) -> Result<&Viewer, WandbError> {
-        #[derive(serde::Deserialize)]
-        struct Data {
-            viewer: Option<User>,
-        }
-        #[derive(serde::Deserialize)]
-        struct User {
-            username: Option<String>,
-            entity: Option<String>,
-            email: Option<String>,
-            teams: Option<Teams>,
-        }
-        #[derive(serde::Deserialize)]
-        struct Teams {
-            edges: Vec<Edge>,
-        }
-        #[derive(serde::Deserialize)]
-        struct Edge {
-            node: Option<Team>,
-        }
-        #[derive(serde::Deserialize)]
-        struct Team {
-            name: String,
-        }
         let ask = async || {
-            let data: Data = self.execute(&VIEWER, &json!({})).await?;
             // Nobody and no error is how W&B says that it does not know the key.
-            let user = data.viewer.ok_or_else(|| {
+            operations::viewer(self).await?.ok_or_else(|| {
                 let message = "it is wrong, revoked or expired".to_owned();
-                self.refusal("`Viewer`", Right::Read, &Place::default())
-                    .unauthorized(message)
-            })?;
-            let edges = user.teams.map_or_else(Vec::new, |teams| teams.edges);
-            Ok(Viewer {
-                username: user.username.map(|text| clean(&text, 150)),
-                entity: user.entity,
-                email: user.email,
-                teams: edges.into_iter().filter_map(|edge| Some(edge.node?.name)).collect(),
+                let refusal = self.refusal("`Viewer`", Right::Read, &Place::default());
+                refusal.unauthorized(message)
             })
         };
         self.shared.viewer.get_or_try_init(ask).await
@@ -559,31 +511,7 @@ impl Client {
 
     /// What this W&B can do. Asked for once; one that does not know the question can nothing of it.
     pub async fn features(&self) -> Result<&Features, WandbError> {
-        #[derive(serde::Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Data {
-            server_info: Option<Info>,
-        }
-        #[derive(serde::Deserialize)]
-        struct Info {
-            features: Vec<Option<Feature>>,
-        }
-        #[derive(serde::Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Feature {
-            name: String,
-            is_enabled: bool,
-        }
-        let ask = async || {
-            let data: Data = match self.execute(&FEATURES, &json!({})).await {
-                Ok(data) => data,
-                Err(WandbError::UnknownField { .. }) => return Ok(Features::default()),
-                Err(error) => return Err(error),
-            };
-            let features = data.server_info.map_or_else(Vec::new, |info| info.features);
-            let on = features.into_iter().flatten().filter(|feature| feature.is_enabled);
-            Ok(Features(on.map(|feature| feature.name).collect()))
-        };
+        let ask = async || operations::server_features(self).await.map(Features);
         self.shared.features.get_or_try_init(ask).await
     }
 }

@@ -1,5 +1,5 @@
 //! Weights & Biases: its protocol, its storage and its offline log. Takes names, numbers and bytes, never facts.
-#![allow(dead_code, reason = "nobody speaks it yet")]
+#![allow(dead_code, unused_imports, reason = "parts of it are not used yet")]
 
 mod artifacts;
 mod client;
@@ -27,10 +27,7 @@ pub use error::WandbError;
 pub use hosts::Hosts;
 pub use key::{Key, KeySource, netrc_password};
 pub use oidc::{Credentials, GithubIdentity};
-pub use operations::{
-    CollectionPath, EntityOrganizations, LinkArtifact, Membership, Organization, UpdateArtifact, UpsertRun,
-    VersionInfo, add_aliases, delete_aliases, link_artifact, org_of_entity, registry, unlink_artifact, update_artifact,
-    upsert_run, version, versions,
-};
+pub use operations::*;
 pub use replay::{Replayed, replay};
-pub use retry::Pace;
+pub use retry::{Deadlines, Pace};
+pub use stream::{Rhythm, Stream};

@@ -10,20 +10,12 @@ use tokio::task::JoinHandle;
 use super::client::{Client, StreamAnswer};
 use super::error::WandbError;
 use super::lines::{Growing, Offsets, Queue};
+use super::operations::RunPath;
 use super::retry::Fault;
 use crate::sys::Stopwatch;
 
 /// The longest that a used up limit lets us wait between two parts.
 const LONGEST_REST: u64 = 60;
-
-/// Which run it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RunPath {
-    pub entity: String,
-    pub project: String,
-    /// The id, which the API calls the name.
-    pub id: String,
-}
 
 /// How often something is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +72,7 @@ impl Stream {
     pub fn open(client: Client, run: RunPath, offsets: Offsets, rhythm: Rhythm) -> Self {
         let (sender, receiver) = unbounded_channel();
         let state = Arc::new(State::default());
-        let what = format!("the stream of run `{}`", run.id);
+        let what = format!("the stream of run `{}`", run.run);
         let work = Work {
             client,
             run,
@@ -230,8 +222,11 @@ impl Work {
     /// Whether that was the last part.
     async fn send(&mut self) -> Result<bool, WandbError> {
         let batch = self.queue.batch(self.exit_code);
-        let RunPath { entity, project, id } = &self.run;
-        let answer = self.client.post_stream(entity, project, id, batch.body.clone()).await?;
+        let RunPath { entity, project, run } = &self.run;
+        let answer = self
+            .client
+            .post_stream(entity, project, run, batch.body.clone())
+            .await?;
         let StreamAnswer { is_stopped, rest } = answer;
         self.state.is_stopped.fetch_or(is_stopped, Ordering::Relaxed);
         self.rest = self.client.pace().seconds(rest.unwrap_or(0).min(LONGEST_REST));
@@ -250,7 +245,7 @@ impl Work {
 
     /// Nothing can be sent any more; what is still told is dropped, until the end.
     async fn die(&mut self, error: WandbError) -> WandbError {
-        tracing::debug!(run = self.run.id, %error, "the stream of a run ended");
+        tracing::debug!(run = self.run.run, %error, "the stream of a run ended");
         *self.state.failure() = Some(error.clone());
         self.queue = Queue::new(Offsets::default());
         if self.exit_code.is_none() {

@@ -421,7 +421,7 @@ async fn errors_come_with_status_200_too() {
 
 #[tokio::test]
 async fn a_key_belongs_to_somebody_and_is_asked_about_once() {
-    let viewer = r#"{"data":{"viewer":{"username":"ci-bot","entity":"acme","email":null,
+    let viewer = r#"{"data":{"viewer":{"id":"VXNlcjox","username":"ci-bot","entity":"acme","email":null,
         "teams":{"edges":[{"node":{"name":"acme"}},{"node":null}]}}}}"#;
     let server = Server::in_turn(vec![answer(200, viewer)]).await;
     let client = Client::new(hurried(&server)).unwrap();

@@ -11,8 +11,9 @@ use super::canned::{Asked, Canned, Server, answer, answer_with};
 use crate::wandb::client::{Client, Settings};
 use crate::wandb::error::WandbError;
 use crate::wandb::lines::Offsets;
+use crate::wandb::operations::RunPath;
 use crate::wandb::retry::{Deadlines, Fault};
-use crate::wandb::stream::{Rhythm, RunPath, Stream};
+use crate::wandb::stream::{Rhythm, Stream};
 
 /// What a run has by now.
 #[derive(Debug, Default)]
@@ -93,7 +94,7 @@ fn open(client: Client, offsets: Offsets, rhythm: Rhythm) -> Stream {
     let run = RunPath {
         entity: "acme".to_owned(),
         project: "diabetes".to_owned(),
-        id: "gh-1".to_owned(),
+        run: "gh-1".to_owned(),
     };
     Stream::open(client, run, offsets, rhythm)
 }
