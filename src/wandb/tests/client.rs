@@ -369,10 +369,10 @@ async fn an_answer_in_between_ends_the_outage() {
     .await;
     let client = Client::new(Settings {
         deadlines: Deadlines {
-            outage: Duration::from_millis(500),
+            outage: Duration::from_secs(1),
             ..Deadlines::default()
         },
-        // Each wait takes 100 ms at least: twenty are far longer than the outage may be.
+        // Each wait takes 100 ms at least: twenty are twice as long as the outage may be.
         pace: Pace(Duration::from_millis(50)),
         ..server.settings()
     });
