@@ -133,6 +133,10 @@ pub fn node(one: Node) -> Out {
     Out::Node(one)
 }
 
+pub fn texts(some: &[String]) -> Out {
+    Out::List(some.iter().map(|text| leaf(text.as_str())).collect())
+}
+
 pub fn nodes(some: impl IntoIterator<Item = Node>) -> Out {
     Out::List(some.into_iter().map(Out::Node).collect())
 }
@@ -190,12 +194,6 @@ impl From<u64> for Leaf {
 impl From<i32> for Leaf {
     fn from(number: i32) -> Self {
         Self(json!(number))
-    }
-}
-
-impl From<Vec<String>> for Leaf {
-    fn from(texts: Vec<String>) -> Self {
-        Self(json!(texts))
     }
 }
 

@@ -8,7 +8,7 @@ use md5::{Digest as _, Md5};
 use serde_json::Value;
 
 use super::artifacts::{ArtifactState, Manifest};
-use super::execute::{Answer, Args, Node, Out, Refusal, leaf, made, node, null, refuse, unplayed};
+use super::execute::{Answer, Args, Node, Out, Refusal, leaf, made, node, null, refuse, texts, unplayed};
 use super::pages::{Item, connection};
 use super::people::Caller;
 use super::runs::Run;
@@ -62,7 +62,7 @@ fn file(name: &str, object: Option<&Object>, direct_url: String, beside: Vec<(&'
         ("url", leaf(direct_url.clone())),
         ("directUrl", leaf(direct_url)),
         ("uploadUrl", null()),
-        ("uploadHeaders", leaf(Vec::new())),
+        ("uploadHeaders", texts(&[])),
         ("uploadMultipartUrls", null()),
         ("storagePath", null()),
         ("sizeBytes", leaf(object.map_or(0, |object| object.size))),
@@ -99,7 +99,7 @@ pub fn create_run_files(state: &mut State, caller: &Caller, input: &Args, what: 
         vec![
             ("files", Out::List(files.collect())),
             ("runID", leaf(global_id("Run", id))),
-            ("uploadHeaders", leaf(Vec::new())),
+            ("uploadHeaders", texts(&[])),
         ],
     ))
 }
@@ -195,7 +195,7 @@ pub fn manifest_field(state: &State, id: u64, field: &str) -> Answer {
             let mut beside = Vec::new();
             if !manifest.digest.is_empty() {
                 let permit = Permit::of(&manifest.digest, "application/json");
-                beside.push(("uploadHeaders", leaf(permit.headers())));
+                beside.push(("uploadHeaders", texts(&permit.headers())));
                 beside.push(("uploadUrl", leaf(state.sign("PUT", &path, &permit))));
             }
             let direct = state.sign("GET", &path, &Permit::default());
@@ -254,7 +254,7 @@ fn artifact_file(state: &mut State, caller: &Caller, spec: &Args) -> Result<Out,
     if known.is_none() {
         let permit = Permit::of(&digest, spec.text("mimetype").unwrap_or("application/octet-stream"));
         beside.push(("uploadUrl", leaf(state.sign("PUT", &path, &permit))));
-        beside.push(("uploadHeaders", leaf(permit.headers())));
+        beside.push(("uploadHeaders", texts(&permit.headers())));
         let parts = spec.inputs("uploadPartsInput");
         if !parts.is_empty() {
             beside.push(("uploadMultipartUrls", multipart(state, &path, &parts, &permit)?));

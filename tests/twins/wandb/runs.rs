@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::execute::{Answer, Args, Node, Out, Refusal, denied, leaf, made, node, null, refuse, unplayed};
+use super::execute::{Answer, Args, Node, Out, Refusal, denied, leaf, made, node, null, refuse, texts, unplayed};
 use super::lines;
 use super::pages::{Item, connection};
 use super::people::{Caller, EntityKind, Role};
@@ -294,7 +294,7 @@ pub fn field(state: &State, id: u64, field: &str, args: &Args) -> Answer {
         "jobType" => leaf(run.job_type.clone()),
         "commit" => leaf(run.commit.clone()),
         "host" => leaf(run.host.clone()),
-        "tags" => leaf(run.tags.clone()),
+        "tags" => texts(&run.tags),
         "readOnly" => leaf(false),
         "createdAt" => leaf(run.created_at.clone()),
         "heartbeatAt" => leaf(run.heartbeats_ms.last().map(|at| stream::moment(*at))),
@@ -315,7 +315,7 @@ pub fn field(state: &State, id: u64, field: &str, args: &Args) -> Answer {
         "inputArtifacts" => {
             let inputs = run.inputs.iter().map(|(artifact, used_as)| {
                 let used_as: Vec<String> = used_as.iter().cloned().collect();
-                Item::of(Node::Artifact(*artifact)).with("usedAs", leaf(used_as))
+                Item::of(Node::Artifact(*artifact)).with("usedAs", texts(&used_as))
             });
             connection("InputArtifactConnection", "InputArtifactEdge", args, inputs.collect())
         }

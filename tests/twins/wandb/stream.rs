@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::execute::{Args, Out, leaf, made, null};
+use super::execute::{Args, Out, leaf, made, null, texts};
 use super::lines;
 use super::pages::{Item, connection};
 use super::people::{Caller, Role};
@@ -217,11 +217,11 @@ pub fn field(run: &Run, field: &str, args: &Args) -> Option<Out> {
             );
             let rows = rows(run).filter(|row| (min..max).contains(&lines::step(row)));
             let rows = rows.map(|row| Value::Object(row).to_string()).collect();
-            leaf(thinned(rows, args.number("samples")))
+            texts(&thinned(rows, args.number("samples")))
         }
         "events" => {
             let rows = run.events.iter().map(|line| lines::quoted(line)).collect();
-            leaf(thinned(rows, args.number("samples")))
+            texts(&thinned(rows, args.number("samples")))
         }
         "sampledHistory" => {
             let specs = args.texts("specs").unwrap_or_default();
