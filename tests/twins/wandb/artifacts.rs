@@ -301,7 +301,9 @@ pub fn delete(state: &mut State, caller: &Caller, input: &Args) -> Answer {
     if !input.truth("deleteAliases") && aliases.any(|alias| alias != "latest") {
         return Err(refuse(400, "cannot delete an artifact that has aliases"));
     }
-    memberships.into_iter().for_each(|one| state.remove_version(one));
+    for one in memberships {
+        state.remove_version(one);
+    }
     state.artifacts.get_mut(&id).expect("it was found").state = ArtifactState::Deleted;
     Ok(payload("DeleteArtifactPayload", id))
 }
@@ -346,9 +348,8 @@ pub fn field(state: &State, caller: &Caller, id: u64, field: &str, args: &Args) 
             ArtifactState::Committed => "COMMITTED",
             ArtifactState::Deleted => "DELETED",
         }),
-        "digest" => leaf(one.digest.clone()),
+        "digest" | "commitHash" => leaf(one.digest.clone()),
         "digestAlgorithm" => leaf("MANIFEST_MD5"),
-        "commitHash" => leaf(one.digest.clone()),
         "description" => leaf(one.description.clone()),
         "metadata" => leaf(one.metadata.clone()),
         "labels" => null(),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use apollo_compiler::ast::{DirectiveList, Value as Literal};
-use apollo_compiler::executable::{ExecutableDocument, Operation, Selection, SelectionSet};
+use apollo_compiler::executable::{ExecutableDocument, Selection, SelectionSet};
 use apollo_compiler::schema::{ExtendedType, Schema, Type};
 use apollo_compiler::validation::Valid;
 use serde_json::Value;
@@ -93,16 +93,6 @@ impl Contract {
         checked
     }
 
-    /// The first field that this server does not have, in its words.
-    pub fn missing_field(
-        &self,
-        document: &ExecutableDocument,
-        operation: &Operation,
-        has: &dyn Fn(&str) -> bool,
-    ) -> Option<String> {
-        missing_in(document, &operation.selection_set, has)
-    }
-
     /// Holds a value against the limits and patterns that stand in the schema, and against what this server takes.
     pub fn check_value(
         &self,
@@ -112,7 +102,7 @@ impl Contract {
         has: &dyn Fn(&str) -> bool,
     ) -> Result<(), Refusal> {
         if let Some(constraints) = directives.get("constraints") {
-            let argument = |name: &str| constraints.specified_argument_by_name(name).map(|value| value.as_ref());
+            let argument = |name: &str| constraints.specified_argument_by_name(name).map(AsRef::as_ref);
             let max = match argument("max") {
                 Some(Literal::Int(max)) => max.try_to_i32().ok().and_then(|max| usize::try_from(max).ok()),
                 _ => None,
@@ -172,7 +162,8 @@ fn is_tag(text: &str, allows_dot: bool) -> bool {
     has_edges && text.chars().all(|letter| letter == ' ' || is_good(letter))
 }
 
-fn missing_in(document: &ExecutableDocument, set: &SelectionSet, has: &dyn Fn(&str) -> bool) -> Option<String> {
+/// The first field that this server does not have, in its words.
+pub fn missing_in(document: &ExecutableDocument, set: &SelectionSet, has: &dyn Fn(&str) -> bool) -> Option<String> {
     set.selections.iter().find_map(|selection| match selection {
         Selection::Field(field) => {
             let need = NEEDS

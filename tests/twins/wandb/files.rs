@@ -31,7 +31,8 @@ const MANIFEST_NAME: &str = "wandb_manifest.json";
 /// Base64 of an MD5 in hexadecimal letters; nothing when it is none.
 pub fn hex(digest: &str) -> Option<String> {
     let bytes = STANDARD.decode(digest).ok().filter(|bytes| bytes.len() == 16)?;
-    Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    let letters = |byte: &u8| [byte >> 4, byte & 15].map(|half| char::from_digit(u32::from(half), 16).unwrap_or('0'));
+    Some(bytes.iter().flat_map(letters).collect())
 }
 
 /// Where the contents with a digest are that an artifact brought.

@@ -1,4 +1,4 @@
-//! Filters and orders as clients send them: JSON in the manner of MongoDB, `+name` and `-name`. Pure.
+//! Filters and orders as clients send them: JSON in the manner of `MongoDB`, `+name` and `-name`. Pure.
 
 use std::cmp::Ordering;
 

@@ -7,7 +7,7 @@ use apollo_compiler::resolvers::Execution;
 use apollo_compiler::response::JsonMap;
 use serde_json::{Value, json};
 
-use super::contract::contract;
+use super::contract::{contract, missing_in};
 use super::execute::{Answer, Args, Context, Node, Object, Out, Refusal, leaf, made, node, null, refuse, unplayed};
 use super::pages::{Item, connection};
 use super::people::Caller;
@@ -57,7 +57,7 @@ fn checked(state: &mut State, caller: &Caller, body: &Value) -> Result<Reply, (b
             state.is_enabled(feature)
         }
     };
-    if let Some(message) = contract().missing_field(&document, operation, &features) {
+    if let Some(message) = missing_in(&document, &operation.selection_set, &features) {
         return Err((false, vec![message]));
     }
     let raw = match &body["variables"] {

@@ -54,18 +54,15 @@ pub fn link(state: &mut State, caller: &Caller, input: &Args) -> Answer {
     let type_name = state.collections[&state.artifacts[&artifact].sequence]
         .type_name
         .clone();
-    let (project, known, name) = match input.text("artifactPortfolioID") {
-        Some(id) => {
-            let id = local(state, id).ok_or_else(|| refuse(404, "artifact portfolio not found"))?;
-            let collection = &state.collections[&id];
-            (collection.project, Some(id), collection.name.clone())
-        }
-        None => {
-            let (entity, project) = (input.needed("entityName"), input.needed("projectName"));
-            let project = state.writable_project(caller, &entity, &project, "linkArtifact")?;
-            let name = input.needed("artifactPortfolioName");
-            (project, state.collection_named(project, &name), name)
-        }
+    let (project, known, name) = if let Some(id) = input.text("artifactPortfolioID") {
+        let id = local(state, id).ok_or_else(|| refuse(404, "artifact portfolio not found"))?;
+        let collection = &state.collections[&id];
+        (collection.project, Some(id), collection.name.clone())
+    } else {
+        let (entity, project) = (input.needed("entityName"), input.needed("projectName"));
+        let project = state.writable_project(caller, &entity, &project, "linkArtifact")?;
+        let name = input.needed("artifactPortfolioName");
+        (project, state.collection_named(project, &name), name)
     };
     if state
         .role_in(caller.name(), &state.projects[&project])

@@ -56,6 +56,7 @@ pub use storage::{Content, Object};
 pub struct Twin {
     url: String,
     storage_url: String,
+    key: String,
     state: Arc<Mutex<State>>,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
@@ -83,6 +84,7 @@ impl Twin {
         Ok(Self {
             url,
             storage_url,
+            key: state::KEY.to_owned(),
             state,
             stop: Some(stop),
             thread: Some(thread),
@@ -101,7 +103,7 @@ impl Twin {
 
     /// The key of `ada`.
     pub fn key(&self) -> String {
-        state::KEY.to_owned()
+        self.key.clone()
     }
 
     pub fn state(&self) -> MutexGuard<'_, State> {

@@ -288,7 +288,6 @@ pub fn entity_field(state: &State, caller: &Caller, name: &str, field: &str, arg
         "id" => leaf(global_id("Entity", entity.id)),
         "name" => leaf(entity.name.clone()),
         "available" | "privateOnly" | "codeSavingEnabled" | "xxhashDigestsEnabled" => leaf(false),
-        "photoUrl" => null(),
         "readOnly" => leaf(role.is_none_or(|role| role < Role::Member)),
         "readOnlyAdmin" => leaf(role != Some(Role::Admin)),
         "isTeam" => leaf(entity.kind == EntityKind::Team),
@@ -318,7 +317,7 @@ pub fn entity_field(state: &State, caller: &Caller, name: &str, field: &str, arg
             .clone()
             .map_or_else(null, |name| node(Node::Organization(name))),
         "user" if entity.kind == EntityKind::Personal => node(Node::User(name.to_owned())),
-        "user" => null(),
+        "photoUrl" | "user" => null(),
         "project" => {
             let project = state.visible_project(caller, name, args.text("name").unwrap_or_default());
             project.map_or_else(null, |id| node(Node::Project(id)))
