@@ -89,7 +89,7 @@ fn the_smallest_has_every_default() {
     gates.metrics = the first metric, with its default margin
     gates.budget = none
     gates.on_inconclusive = warn
-    registry = auto: the repository itself
+    registry = auto: W&B with a key, else the repository itself
     promote.to = production
     promote.approval = comment
     ");

@@ -41,6 +41,7 @@ pub fn read(node: Option<&Node>, problems: &mut Diagnostics) -> Option<WandbSett
             problems.push(
                 Diagnostic::error("secret-in-config", format!("`wandb.{name}` is no setting: a key does not stand in a file"))
                     .at(entry.key_span)
+                    .snippet(&format!("{}{name}: …", " ".repeat(entry.key_span.column.saturating_sub(1) as usize)))
                     .help("take it out, make a new key, and give it to the action as the input `wandb-api-key` or as `WANDB_API_KEY`"),
             );
         }

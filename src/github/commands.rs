@@ -349,7 +349,7 @@ mod tests {
             "/mlops promte",
             "/mlops deploy",
             "/mlops promote three",
-            "/mlops promote v0",
+            "/mlops promote vx",
             "/mlops promote v1 v2",
             "/mlops promote --accept-warning",
             "/mlops promote --force",
@@ -366,7 +366,7 @@ mod tests {
         there is no command `promte`: did you mean `promote`?
         there is no command `deploy`
         `three` is not a version: write it as `v3`
-        `v0` is not a version: write it as `v3`
+        `vx` is not a version: write it as `v3`
         `promote` can not take `v2`: write `/mlops promote [VERSION] [--accept-warnings]`
         `promote` has no option `--accept-warning`: did you mean `--accept-warnings`?
         `promote` has no option `--force`

@@ -14,6 +14,7 @@ pub const INPUTS: &[&str] = &[
     "github-token",
     "accept-warnings",
     "reason",
+    "wandb-api-key",
     "check-run-id",
 ];
 

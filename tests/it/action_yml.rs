@@ -129,6 +129,7 @@ fn every_input_is_read_and_its_default_is_as_none() {
         ("github-token", "two words", "the input `github-token`"),
         ("accept-warnings", "perhaps", "the input `accept-warnings`"),
         ("check-run-id", "-1", "the input `check-run-id`"),
+        ("wandb-api-key", "too-short", "what `WANDB_API_KEY` holds is too short"),
         ("config", "absent.yaml", "absent.yaml"),
         ("directory", "absent/folder", "absent/folder"),
     ] {

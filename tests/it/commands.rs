@@ -172,7 +172,7 @@ fn what_can_not_be_followed_is_answered_once() {
         ("/mlops premote", "did you mean `promote`"),
         ("/mlops", "needs a word"),
         ("/mlops promote newest", "is not a version"),
-        ("/mlops promote v0", "v0"),
+        ("/mlops promote vx", "vx"),
         ("/mlops promote v99", "v99"),
         ("/mlops promote v1 --force", "no option `--force`"),
         ("/mlops rollback v1", "can not take"),

@@ -71,7 +71,7 @@ impl Repository {
             .env("USER", "ada");
         for name in [
             "GITHUB_TOKEN",
-            "WANDB_API_KEY",
+            "HF_TOKEN",
             "INPUT_GITHUB-TOKEN",
             "AWS_SECRET_ACCESS_KEY",
             "MY_PASSWORD",

@@ -362,7 +362,7 @@ impl World {
             ),
             ("GITHUB_SERVER_URL", "https://github.com"),
             ("INPUT_GITHUB-TOKEN", &token),
-            ("WANDB_API_KEY", SECRET),
+            ("HF_TOKEN", SECRET),
         ];
         for (name, value) in set {
             command.env(name, value);

@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
 
 use super::digest::{FileDigest, Md5};
+use crate::sys;
 use crate::wandb::client::{Client, Upload};
 use crate::wandb::error::WandbError;
 use crate::wandb::operations::{
@@ -89,6 +90,21 @@ pub enum Content {
 }
 
 impl Content {
+    /// All of it, as it is now.
+    pub(crate) fn whole(&self) -> Result<Upload, WandbError> {
+        Ok(match self {
+            Self::Bytes(bytes) => Upload::Bytes(bytes.clone()),
+            Self::File(path) => {
+                let unreadable = |why: String| WandbError::File { why };
+                let file = sys::open(path).map_err(|error| unreadable(error.to_string()))?;
+                let found = file.metadata();
+                let found =
+                    found.map_err(|error| unreadable(format!("could not look at `{}`: {error}", path.display())))?;
+                self.upload(0, found.len())
+            }
+        })
+    }
+
     fn upload(&self, offset: u64, length: u64) -> Upload {
         match self {
             Self::Bytes(bytes) => {
@@ -266,7 +282,7 @@ fn malformed(why: &str) -> WandbError {
 }
 
 /// A panic of a task goes on in whoever waits for it; nobody cancels one.
-pub(super) fn joined<T>(done: Result<Result<T, WandbError>, JoinError>) -> Result<T, WandbError> {
+pub(crate) fn joined<T>(done: Result<Result<T, WandbError>, JoinError>) -> Result<T, WandbError> {
     done.unwrap_or_else(|error| match error.try_into_panic() {
         Ok(panic) => std::panic::resume_unwind(panic),
         Err(error) => Err(WandbError::File { why: error.to_string() }),
