@@ -12,9 +12,9 @@ pub const INPUTS: &[&str] = &[
     "directory",
     "comment",
     "github-token",
+    "wandb-api-key",
     "accept-warnings",
     "reason",
-    "wandb-api-key",
     "check-run-id",
 ];
 

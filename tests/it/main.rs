@@ -26,4 +26,7 @@ mod support;
 mod twin;
 #[path = "../twins/github/mod.rs"]
 mod twins;
+mod wandb;
+#[path = "../twins/wandb/mod.rs"]
+mod wandb_twin;
 mod world;

@@ -49,6 +49,8 @@ pub struct World {
     /// The text of the configuration and of the data on `main`.
     pub config: String,
     pub data: String,
+    /// What every job is given besides.
+    pub env: Vec<(&'static str, String)>,
 }
 
 /// One job: an event, what is checked out, and what it may do.
@@ -110,6 +112,7 @@ impl World {
             run: std::cell::Cell::new(100),
             config: read("mlops.yaml"),
             data: read("data/diabetes.csv"),
+            env: Vec::new(),
         }
     }
 
@@ -365,6 +368,9 @@ impl World {
             ("HF_TOKEN", SECRET),
         ];
         for (name, value) in set {
+            command.env(name, value);
+        }
+        for (name, value) in &self.env {
             command.env(name, value);
         }
         command
