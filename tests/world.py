@@ -197,7 +197,7 @@ class World:
             "GITHUB_WORKFLOW_REF": f"{REPOSITORY}/.github/workflows/mlops.yml@refs/heads/main",
             "GITHUB_API_URL": self.twin.url, "GITHUB_GRAPHQL_URL": f"{self.twin.url}/graphql",
             "GITHUB_WORKSPACE": str(workspace), "RUNNER_TEMP": str(temp),
-            "GITHUB_EVENT_PATH": str(folder / "event.json"), "INPUT_GITHUB-TOKEN": token, "WANDB_API_KEY": SECRET,
+            "GITHUB_EVENT_PATH": str(folder / "event.json"), "INPUT_GITHUB-TOKEN": token, "HF_TOKEN": SECRET,
             "MLOPS_GITHUB_PACE_MS": str(pace), "MLOPS_GITHUB_TIMEOUT_MS": str(timeout),
         }  # fmt: skip
         environment.update({variable: str(folder / name) for variable, name in names.items()})

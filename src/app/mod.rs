@@ -6,6 +6,7 @@ mod doctor;
 mod failure;
 mod init;
 mod moves;
+mod patience;
 mod progress;
 mod project;
 mod promote;

@@ -11,9 +11,12 @@ use crate::sys;
 use crate::track::record::RunStart;
 use crate::track::tracker::{Offline, Online, OnlinePlace, Tracker};
 use crate::track::{ModelRegistry, Place, Wandb, Withheld};
-use crate::wandb::{Attribution, Client, Credentials, GithubIdentity, Hosts, Key, KeySource, Settings, netrc_password};
+use crate::wandb::{
+    Attribution, Client, Credentials, GithubIdentity, Hosts, Key, KeySource, Pace, Settings, netrc_password,
+};
 
 use super::Failure;
+use super::patience::Patience;
 use super::project::Opened;
 use super::tracking::SPOOL;
 
@@ -261,6 +264,11 @@ fn connect(env: &Env, settings: &WandbSettings, credentials: Credentials) -> Res
         username: value(env, "WANDB_USERNAME").map(str::to_owned),
         email: value(env, "WANDB_USER_EMAIL").map(str::to_owned),
     };
+    let patience = Patience::read(env, "WANDB")?;
+    connection.pace = Pace(patience.second);
+    connection.deadlines.graphql.attempt = patience.timeout;
+    connection.deadlines.stream.attempt = patience.timeout;
+    connection.deadlines.storage.attempt = patience.timeout;
     if let Some(warning) = connection.hosts.warning() {
         tracing::warn!("{warning}");
     }

@@ -24,7 +24,7 @@ OWNER = 1001 if os.geteuid() == 0 else os.geteuid()
 # What the job for pull requests that `mlops init` writes may do, and the one for the default branch.
 PULL = {"contents": "read", "checks": "write", "pull-requests": "write"}
 MAIN = {name: "write" for name in ["contents", "checks", "pull-requests", "issues", "deployments", "actions"]}
-KEY = "planted-secret-wandb"
+KEY = "planted-secret-of-somebody"
 COMMAND_FILES = {
     "GITHUB_OUTPUT": "set_output_1",
     "GITHUB_ENV": "set_env_1",
@@ -216,7 +216,7 @@ class Job:
             "RUNNER_WORKSPACE": "/home/runner/work/diabetes",
             "ACTIONS_RESULTS_URL": f"{self.world.url}/",
             "ACTIONS_RUNTIME_TOKEN": self.run["runtime_token"],
-            "WANDB_API_KEY": KEY,
+            "HF_TOKEN": KEY,
             **{f"INPUT_{name}": "" for name in ["COMMAND", "VERSION", "CONFIG", "DIRECTORY", "REASON", "CHECK-RUN-ID"]},
             "INPUT_COMMENT": "always",
             "INPUT_ACCEPT-WARNINGS": "false",

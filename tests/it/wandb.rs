@@ -9,7 +9,9 @@ use crate::world::{Ran, World};
 /// The example repository, whose configuration says W&B.
 fn world(twin: &Twin) -> World {
     let mut world = World::new();
-    world.config.push_str("registry: wandb\nwandb: {entity: ml-team, project: diabetes}\n");
+    world
+        .config
+        .push_str("registry: wandb\nwandb: {entity: ml-team, project: diabetes}\n");
     world.push("main", &[("mlops.yaml", &world.config.clone())]);
     world.env = vec![("WANDB_API_KEY", twin.key()), ("WANDB_BASE_URL", twin.url())];
     world
@@ -61,6 +63,11 @@ fn from_the_first_push_to_production_and_back() {
     insta::assert_snapshot!("wandb_kept", kept(&twin));
     assert_eq!(twin.violations(), Vec::<String>::new());
     assert_eq!(world.twin.violations(), Vec::<String>::new());
-    assert!(!first.log.lines().any(|line| !line.starts_with("::add-mask::") && line.contains(&twin.key())));
+    assert!(
+        !first
+            .log
+            .lines()
+            .any(|line| !line.starts_with("::add-mask::") && line.contains(&twin.key()))
+    );
     let _: Value = twin.snapshot();
 }

@@ -6,7 +6,6 @@ mod desk;
 mod evaluate;
 mod listen;
 mod moving;
-mod patience;
 mod plan;
 mod shown;
 mod stranger;
@@ -25,9 +24,9 @@ use crate::pipeline::chain;
 use crate::report::{self, Render as _};
 use crate::{exec, sys};
 
+use super::patience::Patience;
 use super::{CANCELLED, PASSED, UNKNOWN, UNUSABLE, doctor, failure, print, stop_signal, tracking};
 use desk::Desk;
-use patience::Patience;
 use plan::Job;
 
 /// For all calls of one job together; what is not done by then is given up softly.
@@ -99,7 +98,7 @@ fn open(invocation: &Invocation) -> Result<Desk, Diagnostics> {
     let read = (
         Context::read(env, event.as_deref()),
         Inputs::read(env),
-        Patience::read(env),
+        Patience::read(env, "GITHUB"),
     );
     let (context, inputs, patience) = match read {
         (Ok(context), Ok(inputs), Ok(patience)) => (context, inputs, patience),
