@@ -19,6 +19,16 @@ pub enum ArtifactState {
     Deleted,
 }
 
+impl ArtifactState {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "PENDING",
+            Self::Committed => "COMMITTED",
+            Self::Deleted => "DELETED",
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct Artifact {
     pub id: u64,
@@ -119,7 +129,10 @@ fn metadata(input: &Args) -> Result<Option<String>, Refusal> {
 }
 
 pub fn create(state: &mut State, caller: &Caller, input: &Args) -> Answer {
-    let (entity, project) = (input.needed("entityName"), input.needed("projectName"));
+    let (entity, project) = (
+        state.entity_or_default(caller, input, "entityName"),
+        input.needed("projectName"),
+    );
     let project = state.writable_project(caller, &entity, &project, "createArtifact")?;
     let run = match input.text("runName") {
         Some(name) => {
@@ -343,11 +356,7 @@ pub fn field(state: &State, caller: &Caller, id: u64, field: &str, args: &Args) 
     };
     Ok(match field {
         "id" => leaf(global_id("Artifact", id)),
-        "state" => leaf(match one.state {
-            ArtifactState::Pending => "PENDING",
-            ArtifactState::Committed => "COMMITTED",
-            ArtifactState::Deleted => "DELETED",
-        }),
+        "state" => leaf(one.state.name()),
         "digest" | "commitHash" => leaf(one.digest.clone()),
         "digestAlgorithm" => leaf("MANIFEST_MD5"),
         "description" => leaf(one.description.clone()),

@@ -41,7 +41,7 @@ const NEEDS: [(&str, &str, &str); 11] = [
 ];
 
 /// The same for what is said to the server.
-const INPUT_NEEDS: [(&str, &str, &str); 4] = [
+const INPUT_NEEDS: [(&str, &str, &str); 6] = [
     ("CreateArtifactFileSpecInput", "digest", "ARTIFACT_DIGEST_ALGORITHM"),
     (
         "CreateArtifactFilesInput",
@@ -57,6 +57,16 @@ const INPUT_NEEDS: [(&str, &str, &str); 4] = [
         "UseArtifactInput",
         "artifactProjectName",
         "USE_ARTIFACT_WITH_ENTITY_AND_PROJECT_INFORMATION",
+    ),
+    (
+        "UpsertModelInput",
+        "allowAllArtifactTypesInRegistry",
+        "INCLUDE_ARTIFACT_TYPES_IN_REGISTRY_CREATION",
+    ),
+    (
+        "UpsertModelInput",
+        "artifactTypes",
+        "INCLUDE_ARTIFACT_TYPES_IN_REGISTRY_CREATION",
     ),
 ];
 

@@ -130,19 +130,16 @@ pub fn query(state: &State, caller: &Caller, field: &str, args: &Args) -> Answer
         "viewer" => caller.username.clone().map_or_else(null, |name| node(Node::User(name))),
         "serverInfo" => server_info(state),
         "project" | "model" => {
-            let entity = args
-                .owned("entityName")
-                .or_else(|| state.default_entity(caller))
-                .unwrap_or_default();
+            let entity = state.entity_or_default(caller, args, "entityName");
             let project = state.visible_project(caller, &entity, args.text("name").unwrap_or("uncategorized"));
             project.map_or_else(null, |id| node(Node::Project(id)))
         }
-        "models" => registries::projects(state, caller, args.text("entityName").unwrap_or_default(), args)?,
+        "models" => {
+            let entity = state.entity_or_default(caller, args, "entityName");
+            registries::projects(state, caller, &entity, args)?
+        }
         "entity" => {
-            let name = args
-                .owned("name")
-                .or_else(|| state.default_entity(caller))
-                .unwrap_or_default();
+            let name = state.entity_or_default(caller, args, "name");
             if state.entities.contains_key(&name) {
                 node(Node::Entity(name))
             } else {

@@ -183,7 +183,10 @@ impl State {
             .is_some_and(|user| user.is_service);
         Caller {
             username,
-            on_behalf_of: headers.get("x-wandb-username").filter(|_| is_service).cloned(),
+            on_behalf_of: headers
+                .get("x-wandb-username")
+                .filter(|name| is_service && self.users.contains_key(*name))
+                .cloned(),
         }
     }
 

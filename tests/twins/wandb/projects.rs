@@ -217,10 +217,7 @@ pub fn type_field(state: &State, project: u64, name: &str, field: &str, args: &A
 }
 
 pub fn upsert(state: &mut State, caller: &Caller, input: &Args) -> Answer {
-    let entity = input
-        .owned("entityName")
-        .or_else(|| state.default_entity(caller))
-        .unwrap_or_default();
+    let entity = state.entity_or_default(caller, input, "entityName");
     let name = input.needed("name");
     if !is_project_name(&name) {
         return Err(refuse(400, format!("invalid project name `{name}`")));

@@ -123,11 +123,13 @@ fn membership_value(state: &State, id: u64, name: &str) -> Value {
     }
     match name {
         "id" | "artifact_id" => json!(artifact.id),
-        "version" => json!(membership.index),
+        "version" | "versionIndex" => json!(membership.index),
+        "state" => json!(artifact.state.name()),
+        "digest" => json!(artifact.digest),
         "tag" => json!(artifact.tags),
         "alias" => json!(state.aliases_of(id)),
-        "created_at" | "artifact_created_at" => json!(artifact.created_at),
-        "updated_at" => json!(artifact.updated_at),
+        "created_at" | "createdAt" | "artifact_created_at" => json!(artifact.created_at),
+        "updated_at" | "updatedAt" => json!(artifact.updated_at),
         "acm_created_at" => json!(membership.created_at),
         "artifact_size" => json!(artifact.size),
         _ => Value::Null,
@@ -171,7 +173,8 @@ fn run_value(state: &State, id: u64, name: &str) -> Value {
             .unwrap_or_default()
     };
     if let Some(name) = name.strip_prefix("config.") {
-        return in_text(&run.config, name);
+        let value = in_text(&run.config, name);
+        return value.get("value").cloned().unwrap_or(value);
     }
     if let Some(name) = name.strip_prefix("summary_metrics.") {
         return in_text(&run.summary, name);

@@ -74,11 +74,8 @@ impl State {
 
     /// The run of a mutation, when the caller may change it.
     pub fn writable_run(&self, caller: &Caller, args: &Args, what: &str) -> Result<u64, Refusal> {
-        let (entity, project, name) = (
-            args.needed("entityName"),
-            args.needed("projectName"),
-            args.needed("runName"),
-        );
+        let entity = self.entity_or_default(caller, args, "entityName");
+        let (project, name) = (args.needed("projectName"), args.needed("runName"));
         let project = self.writable_project(caller, &entity, &project, what)?;
         let run = self.run_named(project, &name);
         run.ok_or_else(|| refuse(404, format!("run {name} not found during {what}")))
@@ -95,9 +92,12 @@ impl State {
         role.filter(|role| *role >= Role::Member).map(|_| id).ok_or_else(denied)
     }
 
-    pub fn default_entity(&self, caller: &Caller) -> Option<String> {
-        let user = self.users.get(caller.name())?;
-        user.default_entity.clone().or_else(|| Some(user.username.clone()))
+    /// The entity that a call names; when it names none, the default one of the caller.
+    pub fn entity_or_default(&self, caller: &Caller, args: &Args, argument: &str) -> String {
+        let named = args.owned(argument).filter(|name| !name.is_empty());
+        let user = self.users.get(caller.name());
+        let default = || user.map(|user| user.default_entity.clone().unwrap_or_else(|| user.username.clone()));
+        named.or_else(default).unwrap_or_default()
     }
 }
 
@@ -204,10 +204,7 @@ pub fn upsert(state: &mut State, caller: &Caller, input: &Args) -> Answer {
 
 /// The project of a run, made when the caller may.
 fn project_of(state: &mut State, caller: &Caller, input: &Args) -> Result<u64, Refusal> {
-    let entity = input
-        .owned("entityName")
-        .or_else(|| state.default_entity(caller))
-        .unwrap_or_default();
+    let entity = state.entity_or_default(caller, input, "entityName");
     let name = input.owned("modelName").unwrap_or_else(|| "uncategorized".to_owned());
     if !is_project_name(&name) {
         return Err(refuse(400, format!("invalid project name `{name}`")));
