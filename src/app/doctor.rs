@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::base::Diagnostics;
 use crate::cli::Invocation;
-use crate::config;
+use crate::config::{self, RegistryChoice};
 use crate::exec::neutralise;
 use crate::setup::{self, Asks, CurrentJob, FOLDER, Finding, Matter, Surroundings, Workflow};
 use crate::sys::{self, FileKind};
@@ -30,6 +30,8 @@ pub fn doctor(invocation: &Invocation) -> Result<u8, Failure> {
         approval: opened.project.promote.approval,
         environment: opened.project.promote.to.to_string(),
         source: opened.project.data.source.clone(),
+        wandb: opened.project.registry == RegistryChoice::Wandb || opened.project.wandb.is_written,
+        shares_key: opened.project.wandb.shares_key,
     };
     let findings = setup::examine(&asks, &workflows, &surroundings(invocation, &repository));
     let n_missing = findings.iter().filter(|one| one.matter == Matter::Missing).count();

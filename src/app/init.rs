@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::cli::{InitOptions, Invocation};
-use crate::config::{self, Approval};
+use crate::config::{self, Approval, Project, RegistryChoice};
 use crate::data::{self, DataError, Frame};
 use crate::exec::neutralise;
 use crate::pipeline;
@@ -45,9 +45,10 @@ pub async fn init(invocation: &Invocation, options: &InitOptions) -> Result<u8, 
     };
     let mut files = Vec::new();
     let mut reasons = Vec::new();
-    let promote = if options.workflows {
+    let is_in_wandb = |project: &Project| project.registry == RegistryChoice::Wandb || project.wandb.is_written;
+    let (promote, wandb) = if options.workflows {
         let opened = project::open(invocation)?;
-        opened.project.promote.clone()
+        (opened.project.promote.clone(), is_in_wandb(&opened.project))
     } else {
         let proposal = proposal(&place, options).await?;
         let checked = config::check(&proposal.text).map_err(|mut problems| {
@@ -60,7 +61,8 @@ pub async fn init(invocation: &Invocation, options: &InitOptions) -> Result<u8, 
             why: "what is trained, how it is judged, and who lets it into production",
         });
         reasons = proposal.reasons;
-        checked.project.promote
+        let wandb = is_in_wandb(&checked.project);
+        (checked.project.promote, wandb)
     };
     let (branch, why_branch) = match &options.branch {
         Some(branch) => (branch.clone(), "as you said".to_owned()),
@@ -77,6 +79,7 @@ pub async fn init(invocation: &Invocation, options: &InitOptions) -> Result<u8, 
         config: named_config(&place, found_config.as_deref().filter(|_| options.workflows)),
         approval: promote.approval,
         environment: promote.to.to_string(),
+        wandb,
     };
     files.extend(setup::workflows(&plan));
     let outcome = Outcome {

@@ -15,6 +15,10 @@ pub struct Asks {
     pub environment: String,
     /// The data's path or glob.
     pub source: String,
+    /// Runs and versions are kept in W&B.
+    pub wandb: bool,
+    /// The repository's own commands see the key.
+    pub shares_key: bool,
 }
 
 /// The present environment.

@@ -17,6 +17,8 @@ pub struct Plan {
     pub approval: Approval,
     /// The alias that is promoted to, which is the environment's name too.
     pub environment: String,
+    /// Runs and versions are kept in W&B.
+    pub wandb: bool,
 }
 
 /// A file to write, and why.
@@ -83,6 +85,9 @@ fn steps(plan: &Plan, with: &[(&str, &str)]) -> String {
     }
     if let Some(config) = &plan.config {
         inputs.push(("config", quoted(config)));
+    }
+    if plan.wandb {
+        inputs.push(("wandb-api-key", "${{ secrets.WANDB_API_KEY }}".to_owned()));
     }
     inputs.extend(with.iter().map(|(key, value)| (*key, (*value).to_owned())));
     action(&mut text, &inputs);

@@ -13,6 +13,7 @@ fn plan(approval: Approval) -> Plan {
         config: None,
         approval,
         environment: "production".to_owned(),
+        wandb: false,
     }
 }
 
@@ -21,6 +22,8 @@ fn asks(approval: Approval) -> Asks {
         approval,
         environment: "production".to_owned(),
         source: "data/d.csv".to_owned(),
+        wandb: false,
+        shares_key: false,
     }
 }
 
@@ -369,4 +372,47 @@ fn fixes_are_yaml_or_a_command() {
         }
     }
     assert!(n > 20, "{n}");
+}
+
+#[test]
+fn a_job_without_the_key_of_its_registry_is_told() {
+    let asked = Asks {
+        wandb: true,
+        ..asks(Approval::Comment)
+    };
+    let missing = |wandb: bool| -> Vec<&'static str> {
+        let plan = Plan {
+            wandb,
+            ..plan(Approval::Comment)
+        };
+        let written = workflows(&plan);
+        let read: Vec<Workflow> = written
+            .iter()
+            .map(|one| Workflow::read(&one.path, &one.text).unwrap())
+            .collect();
+        let found = examine(&asked, &read, &somewhere());
+        found
+            .iter()
+            .map(|one| one.code)
+            .filter(|code| code.contains("key"))
+            .collect()
+    };
+    assert_eq!(
+        missing(false),
+        ["wandb-key"; 3],
+        "judging, publishing and answering, not showing what forks found"
+    );
+    assert_eq!(missing(true), Vec::<&str>::new());
+    for more in [
+        "env: {WANDB_API_KEY: x}",
+        "permissions: {id-token: write, contents: read}",
+    ] {
+        let text = format!(
+            "on: push\n{more}\njobs:\n  m:\n    runs-on: ubuntu-latest\n    timeout-minutes: 5\n    steps:\n      - uses: {}@v1\n",
+            super::super::ACTION
+        );
+        let read = [Workflow::read(".github/workflows/m.yml", &text).unwrap()];
+        let found = examine(&asked, &read, &somewhere());
+        assert!(found.iter().all(|one| one.code != "wandb-key"), "{more}");
+    }
 }
