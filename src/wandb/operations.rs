@@ -7,11 +7,13 @@ mod account;
 mod artifacts;
 mod collections;
 mod downloads;
+mod files;
 mod runs;
 mod shapes;
 #[cfg(test)]
 mod tests;
 mod text;
+mod versions;
 
 use super::error::WandbError;
 
@@ -19,20 +21,21 @@ pub use account::{
     EntityOrganizations, Organization, RegistryProject, Viewer, org_of_entity, registry, server_features, viewer,
 };
 pub use artifacts::{
-    ArtifactFileSpec, ArtifactState, Committed, CompleteMultipart, CreateArtifact, CreateManifest, Created, FileUpload,
-    ManifestUpload, MultipartUpload, Part, UpdateArtifact, UseArtifact, commit_artifact, complete_multipart,
-    create_artifact, create_artifact_files, create_artifact_manifest, update_artifact, use_artifact,
+    ArtifactState, Committed, CreateArtifact, Created, UpdateArtifact, UseArtifact, commit_artifact, create_artifact,
+    update_artifact, use_artifact,
 };
-pub use collections::{
-    ArtifactInfo, Collection, CollectionKind, CollectionPath, LinkArtifact, MadeBy, Membership, VersionInfo,
-    add_aliases, delete_aliases, link_artifact, unlink_artifact, version, versions,
-};
+pub use collections::{CollectionPath, LinkArtifact, add_aliases, delete_aliases, link_artifact, unlink_artifact};
 pub use downloads::{manifest_url, membership_file_urls};
+pub use files::{
+    ArtifactFileSpec, CompleteMultipart, CreateManifest, FileUpload, ManifestUpload, MultipartUpload, Part,
+    complete_multipart, create_artifact_files, create_artifact_manifest,
+};
 pub use runs::{
     Alert, AlertSeverity, Resume, RunFileUpload, RunHandle, RunInfo, RunPath, RunUploads, UpsertRun, alert,
     create_run_files, run_read, run_resume, upsert_run,
 };
 pub use text::read_json;
+pub use versions::{ArtifactInfo, Collection, CollectionKind, MadeBy, Membership, VersionInfo, version, versions};
 
 /// One document of `ops/`.
 #[derive(Debug)]

@@ -12,15 +12,13 @@ use serde_json::{Value, json};
 
 use crate::sys;
 use crate::wandb::operations::account::{EntityVariables, Nothing, RegistryVariables};
-use crate::wandb::operations::artifacts::{
-    ArtifactOnly, CompleteVariables, CreateInput, FilesInput, ManifestVariables, UpdateInput, UseInput,
-};
-use crate::wandb::operations::collections::{
-    AliasesInput, LinkInput, UnlinkInput, VersionVariables, VersionsVariables,
-};
+use crate::wandb::operations::artifacts::{ArtifactOnly, CreateInput, UpdateInput, UseInput};
+use crate::wandb::operations::collections::{AliasesInput, LinkInput, UnlinkInput};
 use crate::wandb::operations::downloads::FilesVariables;
+use crate::wandb::operations::files::{CompleteVariables, FilesInput, ManifestVariables};
 use crate::wandb::operations::runs::{RunAlert, RunFiles};
 use crate::wandb::operations::shapes::Input;
+use crate::wandb::operations::versions::{VersionVariables, VersionsVariables};
 use crate::wandb::operations::*;
 
 fn schema() -> Valid<Schema> {
