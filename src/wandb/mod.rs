@@ -14,6 +14,7 @@ mod operations;
 mod place;
 mod replay;
 mod retry;
+mod runs;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -30,4 +31,5 @@ pub use oidc::{Credentials, GithubIdentity};
 pub use operations::*;
 pub use replay::{Replayed, replay};
 pub use retry::{Deadlines, Pace};
+pub use runs::{Records, RunGit, RunMetadata, send_files};
 pub use stream::{Rhythm, Stream};

@@ -7,6 +7,8 @@ mod manifest;
 mod names;
 mod publish;
 mod reference;
+#[cfg(test)]
+mod tests;
 mod transfer;
 
 pub use digest::{ClientIds, FileDigest, Md5, file_digest};

@@ -117,11 +117,7 @@ async fn prepared(client: Client, artifact: NewArtifact, sizes: Sizes) -> Result
     let read = tokio::task::spawn_blocking(move || read_all(entries, sizes));
     let (files, manifest) = joined(read.await)?;
     let digest = manifest.digest();
-    let place = [
-        artifact.entity.as_str(),
-        artifact.project.as_str(),
-        artifact.run.as_deref().unwrap_or_default(),
-    ];
+    let place = place_of(&artifact.entity, &artifact.project, artifact.run.as_deref());
     let client_ids = artifact
         .client_ids
         .unwrap_or_else(|| ClientIds::of(&place, &artifact.name, &digest));
@@ -150,6 +146,11 @@ async fn prepared(client: Client, artifact: NewArtifact, sizes: Sizes) -> Result
         files,
         manifest,
     })
+}
+
+/// Where an artifact comes from, as its name at the client says it.
+fn place_of<'a>(entity: &'a str, project: &'a str, run: Option<&'a str>) -> [&'a str; 3] {
+    [entity, project, run.unwrap_or_default()]
 }
 
 fn read_all(entries: BTreeMap<String, Entry>, sizes: Sizes) -> Result<(Vec<Arc<Prepared>>, Manifest), WandbError> {
@@ -186,11 +187,33 @@ fn read_all(entries: BTreeMap<String, Entry>, sizes: Sizes) -> Result<(Vec<Arc<P
 impl Publication {
     /// From the beginning to the commit.
     async fn attempt(&self) -> Result<PublishedArtifact, WandbError> {
-        let created = create_artifact(&self.client, &self.create).await?;
-        if created.state == ArtifactState::Committed {
-            let version_index = self.found(&created.id).await?;
-            return Ok(self.published(created.id, version_index, true));
+        let mut create = self.create.clone();
+        let mut client_ids = self.client_ids.clone();
+        let mut created = create_artifact(&self.client, &create).await?;
+        if created.state == ArtifactState::Deleted {
+            // Its name is taken by what somebody deleted.
+            let place = place_of(&create.entity, &create.project, create.run.as_deref());
+            let ids = ClientIds::of(&place, &create.name, &created.id);
+            client_ids.artifact = ids.artifact;
+            create.client_id = Some(client_ids.artifact.clone());
+            created = create_artifact(&self.client, &create).await?;
         }
+        let (version_index, existed) = if created.state == ArtifactState::Committed {
+            (self.found(&created.id).await?, true)
+        } else {
+            (self.filled(&created).await?, false)
+        };
+        Ok(PublishedArtifact {
+            id: created.id,
+            digest: create.digest,
+            version_index,
+            client_ids,
+            existed,
+        })
+    }
+
+    /// Sends what the artifact is to hold and makes it a version, whose number W&B may say.
+    async fn filled(&self, created: &Created) -> Result<Option<u32>, WandbError> {
         let mut manifest = CreateManifest {
             artifact: created.id.clone(),
             base: created.latest.clone(),
@@ -217,7 +240,7 @@ impl Publication {
         let bytes = list.to_json();
         manifest.digest = Md5::of(&bytes).base64();
         self.send_list(&manifest, bytes).await?;
-        self.commit(created).await
+        self.commit(&created.id).await
     }
 
     async fn send_list(&self, manifest: &CreateManifest, bytes: Vec<u8>) -> Result<(), WandbError> {
@@ -234,13 +257,11 @@ impl Publication {
         }
     }
 
-    async fn commit(&self, created: Created) -> Result<PublishedArtifact, WandbError> {
+    async fn commit(&self, id: &str) -> Result<Option<u32>, WandbError> {
         let mut is_again = false;
         loop {
-            match commit_artifact(&self.client, &created.id).await {
-                Ok(committed) if committed.state == ArtifactState::Committed => {
-                    return Ok(self.published(committed.id, committed.version_index, false));
-                }
+            match commit_artifact(&self.client, id).await {
+                Ok(committed) if committed.state == ArtifactState::Committed => return Ok(committed.version_index),
                 Ok(committed) => {
                     return Err(WandbError::Malformed {
                         what: "`CommitArtifact`".to_owned(),
@@ -249,9 +270,9 @@ impl Publication {
                 }
                 // It may be a version by now.
                 Err(error @ WandbError::Doubtful { .. }) => {
-                    let found = self.version(&created.id).await.map_err(|_| error.clone())?;
+                    let found = self.version(id).await.map_err(|_| error.clone())?;
                     if let Some(version) = found {
-                        return Ok(self.published(version.artifact, Some(version.index), false));
+                        return Ok(Some(version.index));
                     }
                     if is_again {
                         return Err(error);
@@ -295,16 +316,6 @@ impl Publication {
                 Err(WandbError::Doubtful { .. }) if !is_again => is_again = true,
                 Err(error) => return Err(error),
             }
-        }
-    }
-
-    fn published(&self, id: String, version_index: Option<u32>, existed: bool) -> PublishedArtifact {
-        PublishedArtifact {
-            id,
-            digest: self.create.digest.clone(),
-            version_index,
-            client_ids: self.client_ids.clone(),
-            existed,
         }
     }
 }

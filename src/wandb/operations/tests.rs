@@ -1,3 +1,4 @@
-//! Every document and everything that is sent with it, held against the schema.
+//! Every document and everything that is sent with it, held against the schema; every answer read from the twin.
 
+mod answers;
 mod schema;

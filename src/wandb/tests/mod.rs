@@ -1,7 +1,8 @@
 //! The client against servers that fail in every way.
 
-mod canned;
+pub mod canned;
 mod client;
 mod identity;
 mod stream;
 mod transfer;
+pub mod world;
