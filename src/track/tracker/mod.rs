@@ -1,5 +1,6 @@
 //! Trackers of runs. Code above does not know which one it talks to.
 
+mod laid;
 mod offline;
 mod online;
 

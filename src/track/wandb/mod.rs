@@ -132,6 +132,14 @@ impl Wandb {
             .map(drop)
     }
 
+    /// The artifact of a version, by `MODEL:v3`.
+    pub async fn artifact(&self, name: &str) -> Result<Option<String>, RegistryError> {
+        let entity = &self.home().await?.entity;
+        let found = wandb::version(&self.client, entity, &self.place.registry, name).await;
+        let found = found.map_err(|error| failed("read a version", error))?;
+        Ok(found.map(|membership| membership.artifact.id))
+    }
+
     async fn membership(&self, model: &ModelName, name: &str) -> Result<Option<Membership>, RegistryError> {
         let home = self.home().await?;
         let name = format!("{model}:{name}");

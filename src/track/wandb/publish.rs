@@ -181,8 +181,5 @@ fn with_digest(versions: Vec<ModelVersion>, digest: Digest) -> Option<ModelVersi
 }
 
 pub(super) fn entry(content: Content) -> Entry {
-    Entry::File(match content {
-        Content::Bytes(bytes) => wandb::Content::Bytes(bytes),
-        Content::File(path) => wandb::Content::File(path),
-    })
+    Entry::File(content.into())
 }
