@@ -10,11 +10,11 @@ use tokio::task::JoinHandle;
 
 use crate::base::Secret;
 use crate::facts::{Champion, Facts, Outcome, TrackingFacts};
-use crate::pipeline::{Event, Finished, chain};
+use crate::pipeline::{self, Event, Finished, chain};
 use crate::report::{self, Render as _};
 use crate::track::Content;
-use crate::track::record::{Dataset, RunEnd, RunStart};
-use crate::track::tracker::{Offline, Started, TrackError, Tracker};
+use crate::track::record::{Dataset, Model, RunEnd, RunStart};
+use crate::track::tracker::{MODEL, Offline, Started, TrackError, Tracker};
 use crate::{sys, tracked};
 
 use super::project::Opened;
@@ -25,8 +25,6 @@ use super::{FAILED, PASSED, UNKNOWN, UNUSABLE, progress};
 pub const SPOOL: &str = ".mlops";
 /// In the directory of a run that waits: its facts, where it still has to be published.
 pub const PUBLICATION: &str = "mlops-publication.json";
-/// Beside it: the files of its model.
-pub const MODEL: &str = "model";
 /// Lines of the console that are kept for a tracker that may not be there.
 const MAX_LINES: usize = 20_000;
 /// The last words to a tracker; its own deadlines end before.
@@ -164,11 +162,14 @@ impl Tracking {
             if is_lost {
                 tracking.place = shown(directory, &root);
             }
-            if unpublished && let Err(error) = keep_model(directory, finished) {
-                add(
-                    &mut tracking.problem,
-                    &format!("the model could not be kept for later: {error}"),
-                );
+            if unpublished {
+                let facts = finished.facts.to_json();
+                if let Err(error) = sys::write_atomic(&directory.join(PUBLICATION), facts.as_bytes()) {
+                    add(
+                        &mut tracking.problem,
+                        &format!("the model could not be kept for later: {error}"),
+                    );
+                }
             }
             if is_lost || unpublished {
                 add(&mut tracking.problem, "`mlops sync` delivers it");
@@ -252,6 +253,7 @@ fn end(finished: &Finished, data: Option<Dataset>) -> RunEnd {
     RunEnd {
         data,
         met,
+        model: model(finished),
         ..tracked::end(facts, predictions, Some(&html), exit_code)
     }
 }
@@ -308,14 +310,18 @@ async fn write_down(root: &Path, start: &RunStart, said: &[String], end: RunEnd)
     })
 }
 
-/// What a later publication takes, beside the run.
-fn keep_model(directory: &Path, finished: &Finished) -> Result<(), sys::FileError> {
-    let model = directory.join(MODEL);
-    sys::create_dir(&model)?;
-    for (name, content) in &finished.bundle {
-        sys::write_atomic(&model.join(name), content)?;
-    }
-    sys::write_atomic(&directory.join(PUBLICATION), finished.facts.to_json().as_bytes())
+/// The model where no registry has it.
+fn model(finished: &Finished) -> Option<Model> {
+    let facts = &finished.facts;
+    let registry = facts.registry.as_ref();
+    let is_published = registry.is_some_and(|registry| registry.version.is_some());
+    let files = finished.bundle.iter();
+    let files = files.map(|(name, bytes)| (name.clone(), bytes.clone().into()));
+    (!is_published && !finished.bundle.is_empty()).then(|| Model {
+        name: facts.model.clone(),
+        metadata: pipeline::version_metadata(facts),
+        files: files.collect(),
+    })
 }
 
 /// The files that a later publication takes.

@@ -25,7 +25,7 @@ use crate::exec::User;
 use crate::facts::Outcome;
 use crate::track::ModelRegistry;
 
-pub use bundle::{csv_field, judged_again, load_model};
+pub use bundle::{csv_field, judged_again, load_model, metadata as version_metadata};
 pub use cache::{is_packed_name, pack as cache_pack, unpack as cache_unpack};
 pub use commit::head as head_commit;
 pub use draft::{beside, chain, gates_digest};

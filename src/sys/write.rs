@@ -5,7 +5,7 @@
 )]
 
 use std::fs::{File, Permissions, TryLockError};
-use std::io::{self, Seek as _, Write as _};
+use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -71,6 +71,32 @@ impl Incoming {
         self.temp.as_file().sync_all().map_err(fail)?;
         self.temp.persist(&self.path).map_err(|error| fail(error.error))?;
         sync_dir(parent_of(&self.path))
+    }
+}
+
+/// Copies an ordinary file of at most `limit_bytes` in pieces; the copy is there as a whole or not at all.
+pub fn copy(from: &Path, to: &Path, limit_bytes: u64) -> Result<(), FileError> {
+    let mut source = super::open(from)?;
+    let mut incoming = Incoming::new(to)?;
+    let (mut piece, mut left) = (vec![0; 256 * 1024], limit_bytes);
+    loop {
+        match source.read(&mut piece) {
+            Ok(0) => return incoming.keep(),
+            Ok(n) if n as u64 > left => {
+                return Err(FileError::TooLarge {
+                    path: from.to_owned(),
+                    limit_bytes,
+                });
+            }
+            Ok(n) => {
+                left -= n as u64;
+                incoming
+                    .add(&piece[..n])
+                    .map_err(|error| FileError::io("write", to, error))?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(FileError::io("read", from, error)),
+        }
     }
 }
 

@@ -45,6 +45,8 @@ pub struct RunEnd {
     pub data: Option<Dataset>,
     /// The version that it was compared with, as its name in the registry: `diabetes:v3`.
     pub met: Option<String>,
+    /// What it made, where no registry has it.
+    pub model: Option<Model>,
     /// Kept beside the run: `report.html`.
     pub files: Vec<RunFile>,
     pub exit_code: u8,
@@ -52,7 +54,15 @@ pub struct RunEnd {
     pub reason: String,
 }
 
-/// An artifact that a run was given or has made.
+/// A model with its files.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Model {
+    pub name: String,
+    pub metadata: serde_json::Value,
+    pub files: BTreeMap<String, Content>,
+}
+
+/// What a run was given.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dataset {
     /// `diabetes-data`.

@@ -34,6 +34,7 @@ pub fn end(facts: &Facts, predictions_csv: Option<&[u8]>, report_html: Option<&s
     RunEnd {
         data: None,
         met: None,
+        model: None,
         config: config(facts),
         history: history(&measured),
         summary: summary(facts, measured),

@@ -7,7 +7,7 @@ mod error;
 mod hosts;
 mod key;
 mod lines;
-mod log;
+pub mod log;
 pub mod media;
 mod oidc;
 mod operations;
@@ -22,7 +22,7 @@ mod tries;
 mod upload;
 mod wire;
 
-pub use artifacts::{Checksum, Content, Entry, Files, NewArtifact, Reference, publish};
+pub use artifacts::{Checksum, ClientIds, Content, Described, Entry, Files, NewArtifact, Reference, publish};
 pub use client::{Attribution, Client, Settings};
 pub use error::WandbError;
 pub use hosts::Hosts;

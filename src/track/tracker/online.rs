@@ -320,3 +320,12 @@ impl From<Content> for wandb::Content {
         }
     }
 }
+
+impl From<wandb::Content> for Content {
+    fn from(content: wandb::Content) -> Self {
+        match content {
+            wandb::Content::Bytes(bytes) => Self::Bytes(bytes),
+            wandb::Content::File(path) => Self::File(path),
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! Artifacts: digests, the list of their files, published whole or not at all, downloaded and held against their digests.
 #![allow(unused_imports, reason = "nobody publishes yet")]
 
+mod described;
 mod digest;
 mod download;
 mod manifest;
@@ -11,6 +12,7 @@ mod reference;
 mod tests;
 mod transfer;
 
+pub use described::{Described, DescribedEntry};
 pub use digest::{ClientIds, FileDigest, Md5, file_digest};
 pub use download::Files;
 pub use manifest::{Manifest, ManifestEntry};

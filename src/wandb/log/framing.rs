@@ -21,9 +21,7 @@ pub struct Writer {
 
 impl Default for Writer {
     fn default() -> Self {
-        Self {
-            bytes: HEADER.to_vec(),
-        }
+        Self { bytes: HEADER.to_vec() }
     }
 }
 
@@ -95,7 +93,11 @@ pub fn records(bytes: &[u8]) -> Result<Vec<Vec<u8>>, LogError> {
         };
         if crc(kind, part) != expected {
             // The last one may have been written in half.
-            return if from + length == bytes.len() { Ok(found) } else { damaged(at, "a checksum does not fit") };
+            return if from + length == bytes.len() {
+                Ok(found)
+            } else {
+                damaged(at, "a checksum does not fit")
+            };
         }
         match (kind, open.take()) {
             (FULL, None) => found.push(part.to_vec()),
@@ -125,7 +127,10 @@ mod tests {
         let mut writer = Writer::default();
         writer.push(b"\x08\x01\xaa\x01\x12\x0a\x10\x0a\x06\x30\x2e\x33\x31\x2e\x30\x12\x06\x30\x2e\x33\x31\x2e\x30");
         let hex: String = writer.bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex, "3a572642e1be00a4f8a05a1700010801aa01120a100a06302e33312e301206302e33312e30");
+        assert_eq!(
+            hex,
+            "3a572642e1be00a4f8a05a1700010801aa01120a100a06302e33312e301206302e33312e30"
+        );
     }
 
     proptest! {

@@ -86,7 +86,10 @@ mod tests {
         for name in ["hand-minimal.wandb", "hand-multiblock.wandb"] {
             let bytes = golden(name);
             let kinds = read(&bytes).unwrap();
-            assert!(matches!(kinds[1], Kind::Run(_)) && matches!(kinds.last(), Some(Kind::Exit(_))), "{name}");
+            assert!(
+                matches!(kinds[1], Kind::Run(_)) && matches!(kinds.last(), Some(Kind::Exit(_))),
+                "{name}"
+            );
             let mut log = Log::new();
             kinds[1..].iter().for_each(|kind| log.push(kind.clone()));
             assert_eq!(log.bytes().len(), bytes.len(), "{name}");
