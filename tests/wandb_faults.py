@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """W&B as the registry, against its twin: every call that a publication makes meets every failure, and is killed anywhere.
 
-    python3 tests/wandb.py TARGET/release/mlops .../examples/github-twin .../examples/wandb-twin [faults|kills] [STRIDE]
+    python3 tests/wandb_faults.py TARGET/release/mlops .../examples/github-twin .../examples/wandb-twin [faults|kills] [STRIDE]
 
 Whatever happens, the job ends in time, no version is doubled, no model is lost, and the same job again ends with one
 version, one link and one alias.
