@@ -10,7 +10,7 @@
 //! | `DELETE /_twin/faults` | forgets those that were not used up |
 //! | `POST /_twin/keep`, `POST /_twin/back` | remembers everything as it is; makes it so again |
 //! | `POST /_twin/stop` | `{"entity", "project", "run"}`: a person presses the stop button |
-//! | `POST /_twin/settings` | `{"features"?: {name: true}, "is_old"?, "ahead_seconds"?, "signed_seconds"?, "access_seconds"?, "is_alias_moved_by_duplicate"?}` |
+//! | `POST /_twin/settings` | `{"features"?: {name: true}, "is_old"?, "ahead_seconds"?, "signed_seconds"?, "access_seconds"?, "is_alias_moved_by_duplicate"?, "rate"?: [remaining, reset]}` |
 //!
 //! A scenario:
 //! ```json
@@ -20,7 +20,10 @@
 //!  "service_accounts": [{"name": "ci", "team": "ml-team", "key": "…"}],
 //!  "identity_tokens": {"eyJ….…": "ci"},
 //!  "registries": [{"organization": "Acme", "name": "model", "members": {"bob": "viewer"}, "default_role": "member",
-//!                  "protected": ["production"], "types": ["model"]}]}
+//!                  "protected": ["production"], "types": ["model"]}, {"organization": "Acme", "name": "dataset", "gone": true}],
+//!  "versions": [{"entity": "ml-team", "project": "churn", "collection": "churn", "type": "model", "run": "first",
+//!                "files": {"model.json": "{}"}, "metadata": {"rmse": 0.5}, "aliases": ["best"],
+//!                "links": [{"organization": "Acme", "registry": "model", "collection": "churn", "aliases": ["production"]}]}]}
 //! ```
 //! A `null` for `default_role` hides the registry from everybody who is not named.
 
@@ -32,7 +35,9 @@ use super::artifacts::Artifact;
 use super::collections::{self, Collection};
 use super::faults;
 use super::people::Role;
+use super::projects::PREFIX;
 use super::runs::Run;
+use super::seeds::Version;
 use super::server::{Reply, Request, ok};
 use super::state::State;
 
@@ -134,6 +139,14 @@ pub fn seed(state: &mut State, scenario: &Value) -> Answer {
         if !state.organizations.contains_key(&organization) {
             return Err(format!("{organization} is no organization"));
         }
+        if one["gone"] == true {
+            let entity = state.organizations[&organization].entity.clone();
+            let name = format!("{PREFIX}{}", text(one, "name")?);
+            state
+                .projects
+                .retain(|_, project| project.entity != entity || project.name != name);
+            continue;
+        }
         let members = roles(one)?;
         let registry = state.registry(&organization, &text(one, "name")?);
         registry.members.extend(members);
@@ -145,7 +158,31 @@ pub fn seed(state: &mut State, scenario: &Value) -> Answer {
             registry.types = Some(words(one, "types").collect());
         }
     }
+    for one in array(scenario, "versions") {
+        version(state, one)?;
+    }
     Ok(json!({}))
+}
+
+fn version(state: &mut State, one: &Value) -> Result<(), String> {
+    let files = one["files"].as_object().into_iter().flatten();
+    let bytes = |text: &Value| text.as_str().unwrap_or_default().as_bytes().to_vec();
+    let id = state.seed_version(&Version {
+        entity: &text(one, "entity")?,
+        project: &text(one, "project")?,
+        collection: &text(one, "collection")?,
+        type_name: &text(one, "type")?,
+        run: &text(one, "run")?,
+        files: files.map(|(name, text)| (name.clone(), bytes(text))).collect(),
+        metadata: one["metadata"].clone(),
+        aliases: words(one, "aliases").collect(),
+    });
+    for link in array(one, "links") {
+        let (organization, registry) = (text(link, "organization")?, text(link, "registry")?);
+        let aliases: Vec<String> = words(link, "aliases").collect();
+        state.seed_link(id, &organization, &registry, &text(link, "collection")?, &aliases);
+    }
+    Ok(())
 }
 
 fn stop(state: &mut State, body: &Value) -> Answer {
@@ -166,6 +203,9 @@ fn settings(state: &mut State, body: &Value) {
     truth("is_old", &mut state.is_old);
     truth("is_alias_moved_by_duplicate", &mut state.is_alias_moved_by_duplicate);
     let number = |name: &str, place: &mut i64| *place = body[name].as_i64().unwrap_or(*place);
+    if let (Some(remaining), Some(reset)) = (body["rate"][0].as_u64(), body["rate"][1].as_u64()) {
+        state.rate = Some((remaining, reset));
+    }
     number("ahead_seconds", &mut state.ahead_seconds);
     number("signed_seconds", &mut state.signed_seconds);
     number("access_seconds", &mut state.access_seconds);

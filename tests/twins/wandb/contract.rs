@@ -97,7 +97,10 @@ impl Contract {
         let parsed = ExecutableDocument::parse_and_validate(&self.schema, text, "document");
         let checked = parsed.map(Arc::new).map_err(|found| {
             let messages = found.errors.iter();
-            messages.map(|one| one.unstable_to_json_compat().message).collect()
+            let mut messages: Vec<String> = messages.map(|one| one.unstable_to_json_compat().message).collect();
+            // What clients look for comes first.
+            messages.sort_by_key(|message| !message.starts_with("Cannot query field"));
+            messages
         });
         documents.insert(text.to_owned(), checked.clone());
         checked

@@ -36,15 +36,15 @@ pub fn hex(digest: &str) -> Option<String> {
 }
 
 /// Where the contents with a digest are that an artifact brought.
-fn content_path(birth: u64, digest: &str) -> String {
+pub fn content_path(birth: u64, digest: &str) -> String {
     format!("wandb_artifacts/{birth}/{}", hex(digest).unwrap_or_default())
 }
 
-fn run_path(run: u64, name: &str) -> String {
+pub fn run_path(run: u64, name: &str) -> String {
     format!("runs/{run}/{name}")
 }
 
-fn manifest_path(manifest: &Manifest) -> String {
+pub fn manifest_path(manifest: &Manifest) -> String {
     format!("manifests/{}/{}", manifest.id, manifest.name)
 }
 
@@ -402,7 +402,7 @@ fn read_manifest(text: &[u8], artifact: u64) -> Result<BTreeMap<String, Entry>, 
 }
 
 /// The digest of an artifact with these entries.
-fn digest_of(entries: &BTreeMap<String, Entry>) -> String {
+pub fn digest_of(entries: &BTreeMap<String, Entry>) -> String {
     let mut hasher = Md5::new();
     hasher.update("wandb-artifact-manifest-v1\n");
     for (name, entry) in entries {

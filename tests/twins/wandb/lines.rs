@@ -1,6 +1,6 @@
 //! Lines of history as clients write them: JSON in which `NaN`, `Infinity` and `-Infinity` may stand bare. Pure.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 /// The same with these words as texts, which is how a server answers them.
 pub fn quoted(line: &str) -> String {
@@ -52,12 +52,23 @@ pub fn parse(line: &str) -> Option<Map<String, Value>> {
     }
 }
 
-/// Keys in the order of the alphabet, as a server that reads and writes JSON leaves them.
+/// Keys in the order of the alphabet and whole numbers without a point, as a server in Go leaves them that reads and
+/// writes JSON.
 pub fn sorted(value: Value) -> Value {
     match value {
         Value::Object(map) => Value::Object(sorted_map(map)),
         Value::Array(list) => Value::Array(list.into_iter().map(sorted).collect()),
+        Value::Number(number) => Value::Number(whole(number)),
         other => other,
+    }
+}
+
+fn whole(number: Number) -> Number {
+    match number.as_f64() {
+        // Below this every whole number is itself.
+        #[expect(clippy::cast_possible_truncation, reason = "it is whole and small")]
+        Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() < 9e15 => Number::from(float as i64),
+        _ => number,
     }
 }
 
@@ -82,7 +93,9 @@ pub fn step(row: &Map<String, Value>) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{metric, parse, quoted, step};
+    use serde_json::Value;
+
+    use super::{metric, parse, quoted, sorted, step};
 
     #[test]
     fn bare_words_become_texts_and_texts_stay() {
@@ -99,5 +112,14 @@ mod tests {
         assert_eq!(metric(&row, "a.x").unwrap(), 2);
         assert!(metric(&row, "a.y").is_none());
         assert!(parse("[1]").is_none());
+    }
+
+    #[test]
+    fn json_comes_back_in_another_order_and_whole_numbers_without_a_point() {
+        let value: Value = serde_json::from_str(r#"{"b":1.0,"a":[2.5,-3.0,{"d":1e300,"c":null}]}"#).unwrap();
+        assert_eq!(
+            sorted(value).to_string(),
+            r#"{"a":[2.5,-3,{"c":null,"d":1e+300}],"b":1}"#
+        );
     }
 }

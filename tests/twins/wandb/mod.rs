@@ -36,10 +36,13 @@ mod people;
 mod projects;
 mod registries;
 mod runs;
+mod seeds;
 mod server;
 mod state;
 mod storage;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -49,6 +52,7 @@ pub use faults::{Call, Fault, Kind};
 pub use people::{Entity, Organization, Role, User};
 pub use projects::{Project, Registry};
 pub use runs::{Alert, Run};
+pub use seeds::Version;
 pub use state::State;
 pub use storage::{Content, Object};
 

@@ -249,7 +249,7 @@ fn route(state: &mut State, request: &Request) -> Reply {
                 ok(415, json!({ "error": "unsupported content encoding" }))
             }
             Some(target) => stream::answer(state, &caller, &target, &request.body),
-            None => ok(404, json!({ "error": "not found" })),
+            None => unknown(state, "POST", path),
         },
         ("GET", path) if path.starts_with("/artifactsV2/") => {
             if caller.username.is_none() {
@@ -263,8 +263,14 @@ fn route(state: &mut State, request: &Request) -> Reply {
                 None => ok(404, json!({ "error": "not found" })),
             }
         }
-        _ => ok(404, json!({ "error": "not found" })),
+        (method, path) => unknown(state, method, path),
     }
+}
+
+/// No client of W&B asks for this.
+fn unknown(state: &mut State, method: &str, path: &str) -> Reply {
+    state.breach(format!("{method} {path} is not known"));
+    ok(404, json!({ "error": "not found" }))
 }
 
 fn exchange(state: &mut State, request: &Request) -> Reply {

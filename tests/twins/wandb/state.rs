@@ -68,6 +68,8 @@ pub struct State {
     pub is_old: bool,
     /// The aliases of an artifact that was there already move to it, as nobody promises.
     pub is_alias_moved_by_duplicate: bool,
+    /// What the file stream says in its headers about the room that is left: remaining, and seconds until there is more.
+    pub rate: Option<(u64, u64)>,
     /// How long a signed address is good for.
     pub signed_seconds: i64,
     /// How far the clock has been put forward.
@@ -106,6 +108,7 @@ impl State {
             features: features.collect(),
             is_old: false,
             is_alias_moved_by_duplicate: false,
+            rate: None,
             signed_seconds: 3600,
             ahead_seconds: 0,
             calls: Vec::new(),

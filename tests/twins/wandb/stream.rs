@@ -90,7 +90,14 @@ pub fn answer(state: &mut State, caller: &Caller, target: &(String, String, Stri
     for breach in breaches {
         state.breach(format!("file_stream of {name}: {breach}"));
     }
-    ok(200, reply)
+    let mut reply = ok(200, reply);
+    if let Some((remaining, reset)) = state.rate {
+        reply
+            .headers
+            .insert("ratelimit-remaining".to_owned(), remaining.to_string());
+        reply.headers.insert("ratelimit-reset".to_owned(), reset.to_string());
+    }
+    reply
 }
 
 /// The shape of a request and its limits.
