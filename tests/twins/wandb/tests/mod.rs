@@ -6,6 +6,7 @@ mod registries;
 mod streams;
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -35,17 +36,27 @@ impl Answer {
     }
 }
 
+/// One client for all tests: making one reads the certificates of the machine.
+fn client() -> &'static (tokio::runtime::Runtime, reqwest::Client) {
+    static CLIENT: OnceLock<(tokio::runtime::Runtime, reqwest::Client)> = OnceLock::new();
+    CLIENT.get_or_init(|| {
+        // Another test may have been first.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        runtime.worker_threads(1).enable_all();
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(30)).no_proxy();
+        // A connection that was dropped would be found out by the next call only.
+        let client = client
+            .pool_max_idle_per_host(0)
+            .redirect(reqwest::redirect::Policy::none());
+        (runtime.build().unwrap(), client.build().unwrap())
+    })
+}
+
 /// One call; none when there was no answer.
 pub fn call(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Option<Answer> {
-    // Another test may have been first.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let (runtime, client) = client();
     runtime.block_on(async {
-        let client = reqwest::Client::builder().timeout(Duration::from_secs(30)).no_proxy();
-        let client = client.redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let mut request = client.request(method.parse().unwrap(), url);
         for (name, value) in headers {
             request = request.header(*name, *value);
