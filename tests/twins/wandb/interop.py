@@ -110,7 +110,9 @@ def publish(wandb, twin):
     from PIL import Image
 
     config = {"lr": 0.1, "nested": {"depth": 3}}
-    run = wandb.init(project="demo", id="first", config=config, tags=["ci"], notes="a note", group="g", job_type="train")
+    run = wandb.init(
+        project="demo", id="first", config=config, tags=["ci"], notes="a note", group="g", job_type="train"
+    )
     for step in range(22):
         run.log({"loss": 1 / (step + 1), "odd": float("nan"), "big": float("inf"), "small": float("-inf")})
     run.log({"a/b": 1, "deep": {"er": 2}})
@@ -131,25 +133,50 @@ def publish(wandb, twin):
 
     found = twin.project("demo")["runs"]["first"]
     check("the run is finished", (found["state"], found["exit_code"]), ("finished", 0))
-    check("the run says what it is", (found["group"], found["job_type"], found["tags"], found["notes"]), ("g", "train", ["ci"], "a note"))
+    check(
+        "the run says what it is",
+        (found["group"], found["job_type"], found["tags"], found["notes"]),
+        ("g", "train", ["ci"], "a note"),
+    )
     check("the configuration is nested", found["config"]["nested"]["value"], {"depth": 3})
     check("every step is there", len(found["history"]), 26)
     rows = [json.loads(line) for line in found["history"]]
     check("steps are numbered", [row["_step"] for row in rows], list(range(26)))
-    check("NaN and Infinity are bare words", '"odd":NaN' in found["history"][0] and '"small":-Infinity' in found["history"][0])
+    check(
+        "NaN and Infinity are bare words",
+        '"odd":NaN' in found["history"][0] and '"small":-Infinity' in found["history"][0],
+    )
     check("the summary is the last of each", (found["summary"]["loss"], found["summary"]["odd"]), (1 / 22, "NaN"))
     check("nested metrics stay nested", rows[22]["deep"], {"er": 2})
     check("a table is a table", rows[23]["table"]["_type"], "table-file")
     check("an image is an image", (rows[24]["image"]["_type"], rows[24]["image"]["width"]), ("image-file", 6))
     check("a chart is in the configuration", "curve" in found["config"]["_wandb"]["value"]["visualize"])
     check("the console is there", any("a line of the console" in line for line in found["output"]))
-    wanted = {rows[23]["table"]["path"], rows[24]["image"]["path"], "config.yaml", "wandb-summary.json", "wandb-metadata.json"}
+    wanted = {
+        rows[23]["table"]["path"],
+        rows[24]["image"]["path"],
+        "config.yaml",
+        "wandb-summary.json",
+        "wandb-metadata.json",
+    }
     check("files are there", wanted <= set(found["files"]) and wanted - set(found["uploaded"]) == set())
-    check("the alert is there", [(one["run"], one["title"], one["severity"], one["wait_ms"]) for one in twin.snapshot()["alerts"]], [("first", "drift", "WARN", 60000)])
+    check(
+        "the alert is there",
+        [(one["run"], one["title"], one["severity"], one["wait_ms"]) for one in twin.snapshot()["alerts"]],
+        [("first", "drift", "WARN", 60000)],
+    )
     version = twin.project("demo")["collections"]["net"]["versions"][0]
-    check("the artifact is there", (version["version"], version["aliases"], version["tags"]), ("v0", ["best", "latest"], ["blue"]))
+    check(
+        "the artifact is there",
+        (version["version"], version["aliases"], version["tags"]),
+        ("v0", ["best", "latest"], ["blue"]),
+    )
     check("its files are there", sorted(version["files"]), ["card/readme.md", "large.bin", "model.bin"])
-    check("it is linked", [(one["version"], one["aliases"], one["source"]) for one in twin.collection()["versions"]], [("v0", ["candidate", "latest"], "net:v0")])
+    check(
+        "it is linked",
+        [(one["version"], one["aliases"], one["source"]) for one in twin.collection()["versions"]],
+        [("v0", ["candidate", "latest"], "net:v0")],
+    )
     check("storage never saw credentials", {call["scheme"] for call in twin.calls("storage PUT")}, {None})
     check("the API saw the key", {call["scheme"] for call in twin.calls("file_stream")}, {"Basic"})
 
@@ -159,15 +186,27 @@ def read(wandb, twin):
     run = api.run("ml-team/demo/first")
     check("a run can be read", (run.state, run.name, run.config["lr"], run.tags), ("finished", "first", 0.1, ["ci"]))
     check("its summary can be read", (run.summary["loss"], run.lastHistoryStep), (1 / 22, 25))
-    check("its history can be sampled", list(run.history(keys=["loss"], pandas=False)[3].items()), [("_step", 3), ("loss", 0.25)])
+    check(
+        "its history can be sampled",
+        list(run.history(keys=["loss"], pandas=False)[3].items()),
+        [("_step", 3), ("loss", 0.25)],
+    )
     check("its history is whole", len(run.history(pandas=False)), 26)
-    check("its history can be scanned", [row["loss"] for row in run.scan_history(keys=["loss"])], [1 / (step + 1) for step in range(22)])
+    check(
+        "its history can be scanned",
+        [row["loss"] for row in run.scan_history(keys=["loss"])],
+        [1 / (step + 1) for step in range(22)],
+    )
     check("its files can be listed", {"config.yaml", "wandb-metadata.json"} <= {file.name for file in run.files()})
     run.file("config.yaml").download(root="files")
     check("its files can be read", "lr:" in pathlib.Path("files/config.yaml").read_text())
     check("its artifacts can be listed", {one.type for one in run.logged_artifacts()}, {"model", "run_table"})
     check("its table can be read", run.logged_artifacts()[0].get("table.table.json").data, [[1, "x"], [2, "é"]])
-    check("runs can be searched", [one.id for one in api.runs("ml-team/demo", filters={"config.lr": 0.1, "state": "finished"})], ["first"])
+    check(
+        "runs can be searched",
+        [one.id for one in api.runs("ml-team/demo", filters={"config.lr": 0.1, "state": "finished"})],
+        ["first"],
+    )
 
     for name in ["ml-team/demo/net:best", "wandb-registry-model/demo:candidate", "wandb-registry-model/demo:v0"]:
         artifact = api.artifact(name)
@@ -175,7 +214,11 @@ def read(wandb, twin):
         check(f"{name} can be downloaded", pathlib.Path(folder, "model.bin").read_text(), "weights")
         artifact.verify(root=folder)
     check("metadata comes back", artifact.metadata, {"acc": 0.9, "inner": {"a": 2, "b": 1}, "z": 1})
-    check("where it is from comes back", (artifact.source_qualified_name, artifact.source_version), ("ml-team/demo/net:v0", "v0"))
+    check(
+        "where it is from comes back",
+        (artifact.source_qualified_name, artifact.source_version),
+        ("ml-team/demo/net:v0", "v0"),
+    )
     check("the run that made it comes back", artifact.logged_by().id, "first")
     check("nobody used it yet", artifact.used_by(), [])
     check("an alias that is not there is told", api.artifact_exists("ml-team/demo/net:worst"), False)
@@ -198,8 +241,16 @@ def change(wandb, twin):
     linked = api.artifact("wandb-registry-model/demo:v0")
     linked.aliases.append("production")
     linked.save()
-    check("an admin moves a protected alias", twin.collection()["versions"][0]["aliases"], ["candidate", "latest", "production"])
-    check("collections can be listed", [one.name for one in api.artifact_type("model", "ml-team/demo").collections()], ["net"])
+    check(
+        "an admin moves a protected alias",
+        twin.collection()["versions"][0]["aliases"],
+        ["candidate", "latest", "production"],
+    )
+    check(
+        "collections can be listed",
+        [one.name for one in api.artifact_type("model", "ml-team/demo").collections()],
+        ["net"],
+    )
     collection = api.artifact_collection("model", "ml-team/demo/net")
     collection.description = "nets"
     collection.tags = ["kept"]
@@ -223,8 +274,16 @@ def again(wandb, twin):
     run.finish()
     versions = {one["version"]: one for one in twin.project("demo")["collections"]["net2"]["versions"]}
     check("latest moves", (versions["v0"]["aliases"], versions["v1"]["aliases"]), ([], ["latest"]))
-    check("an alias moves with a link", [one["aliases"] for one in twin.collection()["versions"]], [["production"], ["candidate", "latest"]])
-    check("unchanged files are not sent again", len([call for call in twin.calls("storage PUT") if "artifacts" in call["path"]]), len({call["path"] for call in twin.calls("storage PUT") if "artifacts" in call["path"]}))
+    check(
+        "an alias moves with a link",
+        [one["aliases"] for one in twin.collection()["versions"]],
+        [["production"], ["candidate", "latest"]],
+    )
+    check(
+        "unchanged files are not sent again",
+        len([call for call in twin.calls("storage PUT") if "artifacts" in call["path"]]),
+        len({call["path"] for call in twin.calls("storage PUT") if "artifacts" in call["path"]}),
+    )
     run = wandb.Api().run("ml-team/demo/second")
     check("inputs are known", [one.name for one in run.used_artifacts()], ["net:v0"])
     check("outputs are known", [one.name for one in run.logged_artifacts()], ["net2:v0", "net2:v1"])
@@ -234,7 +293,11 @@ def again(wandb, twin):
 def registry(wandb, twin):
     api = wandb.Api()
     check("registries can be listed", sorted(one.name for one in api.registries("Acme")), ["dataset", "model", "texts"])
-    check("one can be found", [one.full_name for one in api.registries("Acme", filter={"name": "model"})], ["wandb-registry-model"])
+    check(
+        "one can be found",
+        [one.full_name for one in api.registries("Acme", filter={"name": "model"})],
+        ["wandb-registry-model"],
+    )
     one = api.registry("model", organization="Acme")
     check("one can be read", (one.name, one.organization), ("model", "Acme"))
     check("its collections can be listed", [found.name for found in one.collections()], ["demo"])
@@ -242,8 +305,16 @@ def registry(wandb, twin):
     found = api.registries("Acme").collections(filter={"name": "demo"}).versions(filter={"alias": "production"})
     check("versions can be searched", [(one.name, one.metadata.get("acc")) for one in found], [("demo:v0", 0.95)])
     collection = api.artifact_collection("model", f"{REGISTRY}")
-    check("a collection can be read", (collection.name, sorted(collection.aliases)), ("demo", ["candidate", "latest", "production"]))
-    check("its versions can be paged", [one.version for one in api.artifacts("model", f"{REGISTRY}", per_page=1)], ["v1", "v0"])
+    check(
+        "a collection can be read",
+        (collection.name, sorted(collection.aliases)),
+        ("demo", ["candidate", "latest", "production"]),
+    )
+    check(
+        "its versions can be paged",
+        [one.version for one in api.artifacts("model", f"{REGISTRY}", per_page=1)],
+        ["v1", "v0"],
+    )
     linked = api.artifact(f"{REGISTRY}:v1")
     linked.unlink()
     check("a version can be unlinked", [one["version"] for one in twin.collection()["versions"]], ["v0"])
@@ -264,7 +335,11 @@ def resume(wandb, twin):
     check("its history goes on", (len(found["history"]), json.loads(found["history"][-1])["_step"]), (27, 26))
     check("its configuration is joined", (found["config"]["lr"]["value"], found["config"]["late"]["value"]), (0.1, 1))
     check("it is one run", found["state"], "finished")
-    refused("resuming what is not there", wandb.errors.UsageError, lambda: wandb.init(project="demo", id="nothere", resume="must"))
+    refused(
+        "resuming what is not there",
+        wandb.errors.UsageError,
+        lambda: wandb.init(project="demo", id="nothere", resume="must"),
+    )
 
 
 def fail(wandb, twin):
@@ -286,7 +361,11 @@ def offline(wandb, twin):
     sync(folder)
     check("the log is marked", (folder / "run-away.wandb.synced").exists())
     found = twin.project("demo")
-    check("an offline run is there", (found["runs"]["away"]["state"], len(found["runs"]["away"]["history"])), ("finished", 6))
+    check(
+        "an offline run is there",
+        (found["runs"]["away"]["state"], len(found["runs"]["away"]["history"])),
+        ("finished", 6),
+    )
     check("its artifact is there", found["collections"]["offnet"]["versions"][0]["aliases"], ["cand", "latest"])
     for name, rows in [("hand-minimal", 3), ("hand-multiblock", 4)]:
         source = pathlib.Path(f"offline-run-20261125_000000-{name}")
@@ -332,9 +411,19 @@ def guest(wandb, twin):
     linked.save()
     check("another alias moves", "shadow" in twin.collection()["versions"][1]["aliases"])
     source = api.artifact("ml-team/demo/net2:v1")
-    refused("linking with a protected alias", wandb.errors.CommError, lambda: source.link(REGISTRY, aliases=["production"]))
-    refused("linking into a registry that is not there", wandb.errors.CommError, lambda: source.link("wandb-registry-nowhere/demo"))
-    refused("linking what a registry does not take", wandb.errors.CommError, lambda: source.link("wandb-registry-texts/demo"))
+    refused(
+        "linking with a protected alias", wandb.errors.CommError, lambda: source.link(REGISTRY, aliases=["production"])
+    )
+    refused(
+        "linking into a registry that is not there",
+        wandb.errors.CommError,
+        lambda: source.link("wandb-registry-nowhere/demo"),
+    )
+    refused(
+        "linking what a registry does not take",
+        wandb.errors.CommError,
+        lambda: source.link("wandb-registry-texts/demo"),
+    )
     refused("an entity that is not there", wandb.errors.CommError, lambda: wandb.init(project="demo", entity="nobody"))
     refused("somebody else's entity", wandb.errors.CommError, lambda: wandb.init(project="demo", entity="elsewhere"))
     run = wandb.init(project="demo", id="guest")
@@ -343,7 +432,11 @@ def guest(wandb, twin):
     run.finish()
     run = wandb.init(project="own", entity="bob", id="personal")
     own = run.log_artifact(model(wandb, "mine", "own")).wait()
-    refused("linking out of a personal entity", (ValueError, wandb.errors.CommError), lambda: own.link("acme_k7x2q/wandb-registry-model/demo"))
+    refused(
+        "linking out of a personal entity",
+        (ValueError, wandb.errors.CommError),
+        lambda: own.link("acme_k7x2q/wandb-registry-model/demo"),
+    )
     run.finish()
 
 
@@ -354,13 +447,23 @@ def outsider(wandb, twin):
 
 
 def wrong_key(wandb, twin):
-    refused("a wrong key", (wandb.errors.AuthenticationError, wandb.errors.CommError, wandb.errors.UsageError), lambda: wandb.init(project="demo", id="wrong"))
+    refused(
+        "a wrong key",
+        (wandb.errors.AuthenticationError, wandb.errors.CommError, wandb.errors.UsageError),
+        lambda: wandb.init(project="demo", id="wrong"),
+    )
     check("nothing was made", "wrong" in twin.project("demo")["runs"], False)
 
 
 def faults(wandb, twin):
     twin.fault(operation="upsertBucket", kind="status", code=500)
-    twin.fault(operation="file_stream", kind="status", code=429, headers={"retry-after": "1"}, body={"error": "rate limit exceeded"})
+    twin.fault(
+        operation="file_stream",
+        kind="status",
+        code=429,
+        headers={"retry-after": "1"},
+        body={"error": "rate limit exceeded"},
+    )
     twin.fault(operation="file_stream", kind="drop_after", skip=1)
     twin.fault(operation="storage PUT", kind="status", code=503, times=2)
     twin.fault(operation="storage PUT", kind="drop_before", skip=2)
@@ -371,9 +474,16 @@ def faults(wandb, twin):
     artifact = run.log_artifact(model(wandb, "stormy", "weights")).wait()
     run.finish()
     found = twin.project("demo")["runs"]["stormy"]
-    check("failures are lived through", (found["state"], len(found["history"]), artifact.version), ("finished", 3, "v0"))
-    failed = [(call["operation"], call["status"]) for call in twin.ask("GET", "calls") if call["status"] not in (200, 204)]
-    check("they happened", {("upsertBucket", 500), ("file_stream", 429), ("storage PUT", 503), ("storage PUT", 0)} <= set(failed))
+    check(
+        "failures are lived through", (found["state"], len(found["history"]), artifact.version), ("finished", 3, "v0")
+    )
+    failed = [
+        (call["operation"], call["status"]) for call in twin.ask("GET", "calls") if call["status"] not in (200, 204)
+    ]
+    check(
+        "they happened",
+        {("upsertBucket", 500), ("file_stream", 429), ("storage PUT", 503), ("storage PUT", 0)} <= set(failed),
+    )
 
 
 def old(wandb, twin):
@@ -384,7 +494,11 @@ def old(wandb, twin):
     run.finish()
     twin.settings(is_old=False)
     found = twin.project("demo")
-    check("an old server is served", (found["runs"]["on-old"]["state"], len(found["collections"]["oldnet"]["versions"])), ("finished", 1))
+    check(
+        "an old server is served",
+        (found["runs"]["on-old"]["state"], len(found["collections"]["oldnet"]["versions"])),
+        ("finished", 1),
+    )
 
 
 def new(wandb, twin):
@@ -487,7 +601,9 @@ def main(program, names):
     root = tempfile.mkdtemp(prefix="wandb-interop-")
     scenario = pathlib.Path(root, "scenario.json")
     scenario.write_text(json.dumps(SCENARIO))
-    process = subprocess.Popen([program, "--scenario", scenario], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [program, "--scenario", scenario], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     status = 1
     try:
         twin = json.loads(process.stdout.readline())
@@ -504,7 +620,13 @@ def main(program, names):
             if code != 0:
                 print(f"wandb: {step.__name__}: exit {code}")
                 for call in back.ask("GET", "calls"):
-                    print(call["operation"], call["path"], call["status"], str(call["variables"])[:700] if call["status"] >= 400 else "", file=sys.stderr)
+                    print(
+                        call["operation"],
+                        call["path"],
+                        call["status"],
+                        str(call["variables"])[:700] if call["status"] >= 400 else "",
+                        file=sys.stderr,
+                    )
                 return 1
             violations = back.ask("GET", "violations")
             check(f"{step.__name__} keeps the contract ({time.monotonic() - started:.0f} s)", violations, [])
@@ -521,7 +643,9 @@ def run(command, home, environment, seconds):
     """What it says is shown when it is a check or when it fails; whatever it started ends with it."""
     log = home / "log"
     with open(log, "w") as output:
-        process = subprocess.Popen(command, cwd=home, env=environment, stdout=subprocess.PIPE, stderr=output, text=True, start_new_session=True)
+        process = subprocess.Popen(
+            command, cwd=home, env=environment, stdout=subprocess.PIPE, stderr=output, text=True, start_new_session=True
+        )
         try:
             said, _ = process.communicate(timeout=seconds)
             code = process.returncode

@@ -284,16 +284,46 @@ fn large_contents_are_read_in_pieces() {
 }
 
 #[test]
+fn an_expired_address_has_another_way() {
+    let twin = Twin::start();
+    let id = twin.state().seed_version(&Version {
+        entity: "ml-team",
+        project: "demo",
+        collection: "net",
+        type_name: "model",
+        run: "r",
+        files: [("m.bin".to_owned(), b"hello".to_vec())].into(),
+        ..Version::default()
+    });
+    let id = super::super::state::global_id("Artifact", id);
+    let path = format!("artifactsV2/default/ml-team/demo/net/{id}/{id}/{}/m.bin", hex(b"hello"));
+    let url = format!("{}/{path}", twin.url());
+    assert_eq!(call("GET", &url, &[], b"").unwrap().status, 401);
+    let key = super::basic(&twin.key());
+    let answer = call("GET", &url, &[("authorization", &key)], b"").unwrap();
+    assert_eq!(answer.status, 307);
+    assert_eq!(
+        call("GET", &answer.headers["location"], &[], b"").unwrap().bytes,
+        b"hello"
+    );
+    let other = url.replace(&hex(b"hello"), &hex(b"other"));
+    assert_eq!(
+        call("GET", &other, &[("authorization", &key)], b"").unwrap().status,
+        404
+    );
+}
+
+#[test]
 fn a_file_can_come_in_parts() {
     let twin = Twin::start();
     run(&twin, "r");
     let made = create(&twin, HELLO);
     let part = |number: usize, text: &str| json!({ "partNumber": number, "hexMD5": text });
-    let two = hex(b"lo");
+    let two = hex(b"llo");
     let file = files(
         &twin,
         &made["id"],
-        &json!({ "uploadPartsInput": [part(1, &hex(b"hel")), part(2, &two)] }),
+        &json!({ "uploadPartsInput": [part(1, &hex(b"he")), part(2, &two)] }),
     );
     let urls = &file["uploadMultipartUrls"]["uploadUrlParts"];
     let kind = "Content-Type:application/octet-stream";
@@ -301,8 +331,8 @@ fn a_file_can_come_in_parts() {
         let headers = json!([format!("Content-MD5:{}", md5(bytes)), kind]);
         put(&urls[place]["uploadUrl"], &headers, bytes)
     };
-    assert_eq!(send(0, b"lo").status, 403);
-    let etags = [send(0, b"hel"), send(1, b"lo")].map(|answer| answer.headers["etag"].clone());
+    assert_eq!(send(0, b"llo").status, 403);
+    let etags = [send(0, b"he"), send(1, b"llo")].map(|answer| answer.headers["etag"].clone());
     let complete = "mutation C($parts: [UploadPartsInput!]!, $id: ID!, $path: String!, $upload: String!) { \
                     completeMultipartUploadArtifact(input: {completeMultipartAction: Complete, completedParts: $parts, \
                     artifactID: $id, storagePath: $path, uploadID: $upload}) { digest } }";
@@ -312,7 +342,7 @@ fn a_file_can_come_in_parts() {
         ask(&twin, complete, &variables)
     };
     assert_eq!(finish(&json!([part(1, &etags[0])])).status, 400);
-    assert_eq!(finish(&json!([part(1, &hex(b"hel")), part(2, &two)])).status, 400);
+    assert_eq!(finish(&json!([part(1, &hex(b"he")), part(2, &two)])).status, 400);
     let parts = json!([part(1, &etags[0]), part(2, &etags[1])]);
     let done = finish(&parts);
     assert_eq!(
