@@ -122,6 +122,8 @@ def published(scene, api):
 def offline(scene, api):
     """A run without a key, delivered by the official client."""
     root = scene.repository("offline")
+    config = root / "mlops.yaml"
+    config.write_text(config.read_text().replace("project: diabetes,", "project: synced,"))
     scene.mlops(root, "run", code=3, WANDB_API_KEY="")
     directory = next((root / ".mlops/wandb").glob("offline-run-*"))
     log = next(directory.glob("run-*.wandb"))
@@ -129,7 +131,7 @@ def offline(scene, api):
     moved = scene.folder / "elsewhere"
     shutil.copytree(root / ".mlops", moved)
     synced = subprocess.run(
-        ["wandb", "sync", f"wandb/{directory.name}", "-p", "synced", "-e", "ml-team"],
+        ["wandb", "sync", f"wandb/{directory.name}"],
         cwd=moved, env={**scene.env, "WANDB_SILENT": "false"}, text=True, capture_output=True, timeout=120,
     )  # fmt: skip
     mark = moved / "wandb" / directory.name / f"{log.name}.synced"

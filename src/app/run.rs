@@ -13,6 +13,7 @@ use crate::gates::GateStatus;
 use crate::pipeline::{self, Finished, Options, RunFiles};
 use crate::report::{self, Render as _};
 
+use super::dataset;
 use super::project::{self, Opened};
 use super::registry::version_ref;
 use super::tracking::Tracking;
@@ -62,7 +63,8 @@ async fn work(invocation: &Invocation, publish: bool, work: Work) -> Result<u8, 
     drop(services);
     shown.await.ok();
     finished.facts.alerts.extend(kept.alert.clone());
-    tracking.finish(&opened, &mut finished, None).await;
+    let data = dataset::of(&opened, &finished.facts, None);
+    tracking.finish(&opened, &mut finished, data).await;
     conclude(invocation, &opened, finished, work)
 }
 

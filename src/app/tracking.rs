@@ -14,7 +14,7 @@ use crate::pipeline::{self, Event, Finished, chain};
 use crate::report::{self, Render as _};
 use crate::track::Content;
 use crate::track::record::{Dataset, Model, RunEnd, RunStart};
-use crate::track::tracker::{MODEL, Offline, Started, TrackError, Tracker};
+use crate::track::tracker::{MODEL, Offline, OfflinePlace, Started, TrackError, Tracker};
 use crate::{sys, tracked};
 
 use super::project::Opened;
@@ -63,6 +63,7 @@ struct Told {
     said: Arc<Mutex<Vec<String>>>,
     secret: Option<Secret>,
     root: PathBuf,
+    offline: OfflinePlace,
 }
 
 impl Tracking {
@@ -81,6 +82,7 @@ impl Tracking {
                 said,
                 secret: kept.account.as_ref().and_then(|account| account.secret.clone()),
                 root: root.to_owned(),
+                offline: kept.offline.clone(),
             }
         }))
     }
@@ -123,6 +125,7 @@ impl Tracking {
             telling,
             said,
             root,
+            offline,
             ..
         } = told;
         drop(lines);
@@ -150,7 +153,7 @@ impl Tracking {
         let is_lost = tracking.place.is_empty();
         if waiting.is_none() && (is_lost || unpublished) {
             let said = std::mem::take(&mut *locked(&said));
-            match write_down(&root, &start, &said, end).await {
+            match write_down(&root, offline, &start, &said, end).await {
                 Ok(directory) => waiting = Some(directory),
                 Err(error) => add(
                     &mut tracking.problem,
@@ -298,8 +301,14 @@ fn keep(said: &Mutex<Vec<String>>, line: String) {
 }
 
 /// The whole run as an offline one.
-async fn write_down(root: &Path, start: &RunStart, said: &[String], end: RunEnd) -> Result<PathBuf, TrackError> {
-    let offline = Offline::new(&root.join(SPOOL));
+async fn write_down(
+    root: &Path,
+    place: OfflinePlace,
+    start: &RunStart,
+    said: &[String],
+    end: RunEnd,
+) -> Result<PathBuf, TrackError> {
+    let offline = Offline::new(&root.join(SPOOL), place);
     offline.start(start).await?;
     for line in said {
         offline.say(line);
@@ -312,7 +321,11 @@ async fn write_down(root: &Path, start: &RunStart, said: &[String], end: RunEnd)
 
 /// The facts as they were before the registry could not be written: every gate had passed.
 fn publishable(facts: &Facts) -> Facts {
-    let reason = facts.reason.split("; but it could not be published").next().unwrap_or_default();
+    let reason = facts
+        .reason
+        .split("; but it could not be published")
+        .next()
+        .unwrap_or_default();
     Facts {
         passed: true,
         reason: reason.to_owned(),

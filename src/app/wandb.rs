@@ -9,7 +9,7 @@ use crate::config::{RegistryChoice, WandbSettings};
 use crate::pipeline::chain;
 use crate::sys;
 use crate::track::record::RunStart;
-use crate::track::tracker::{Offline, Online, OnlinePlace, Tracker};
+use crate::track::tracker::{Offline, OfflinePlace, Online, OnlinePlace, Tracker};
 use crate::track::{ModelRegistry, Place, Wandb, Withheld};
 use crate::wandb::{
     Attribution, Client, Credentials, GithubIdentity, Hosts, Key, KeySource, Pace, Settings, netrc_password,
@@ -48,6 +48,8 @@ pub struct Kept {
     pub account: Option<Account>,
     /// For the repository's own commands.
     pub child_env: Env,
+    /// Where an offline run goes once it is delivered.
+    pub offline: OfflinePlace,
 }
 
 /// Somebody's account, and where their things are.
@@ -94,7 +96,8 @@ pub async fn choose(opened: &Opened, env: &Env, reach: Reach, start: &RunStart) 
     }
     let offline = || -> Option<Arc<dyn Tracker>> {
         let is_told = mode != "disabled" && reach != Reach::ReadOnly;
-        is_told.then(|| Arc::new(Offline::new(&opened.root.join(SPOOL))) as Arc<dyn Tracker>)
+        is_told
+            .then(|| Arc::new(Offline::new(&opened.root.join(SPOOL), offline_place(opened, env))) as Arc<dyn Tracker>)
     };
     let Some(credentials) = credentials else {
         return Ok(without_account(project.registry, reach, mode, offline()));
@@ -121,11 +124,7 @@ pub async fn choose(opened: &Opened, env: &Env, reach: Reach, start: &RunStart) 
     };
     let place = Place {
         entity,
-        project: settings
-            .project
-            .as_deref()
-            .or(value(env, "WANDB_PROJECT"))
-            .map_or_else(|| project.model.to_string(), str::to_owned),
+        project: project_of(opened, env),
         registry: format!("{REGISTRY_PREFIX}{}", settings.registry),
         organization: settings
             .organization
@@ -143,6 +142,7 @@ pub async fn choose(opened: &Opened, env: &Env, reach: Reach, start: &RunStart) 
     };
     let child_env = shared(settings, secret.as_ref(), &client, &place, reach);
     Ok(Kept {
+        offline: offline_place(opened, env),
         registry: is_registry.then(|| {
             let shown = Wandb::shown(&place);
             (Box::new(registry.clone()) as Box<dyn ModelRegistry>, shown)
@@ -157,6 +157,21 @@ pub async fn choose(opened: &Opened, env: &Env, reach: Reach, start: &RunStart) 
         }),
         child_env,
     })
+}
+
+/// Where the runs of this project go, as far as that is known without an account.
+pub fn offline_place(opened: &Opened, env: &Env) -> OfflinePlace {
+    let settings = &opened.project.wandb;
+    let entity = settings.entity.as_deref().or(value(env, "WANDB_ENTITY"));
+    OfflinePlace {
+        entity: entity.unwrap_or_default().to_owned(),
+        project: project_of(opened, env),
+    }
+}
+
+fn project_of(opened: &Opened, env: &Env) -> String {
+    let named = opened.project.wandb.project.as_deref().or(value(env, "WANDB_PROJECT"));
+    named.map_or_else(|| opened.project.model.to_string(), str::to_owned)
 }
 
 /// A project that is about W&B, without an account of it.

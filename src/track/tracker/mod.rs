@@ -10,7 +10,7 @@ use async_trait::async_trait;
 
 use super::record::{RunEnd, RunStart};
 
-pub use offline::{MODEL, Offline};
+pub use offline::{MODEL, Offline, OfflinePlace};
 pub use online::{Online, OnlinePlace};
 
 /// Why a run could not be kept.

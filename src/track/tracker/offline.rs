@@ -35,11 +35,21 @@ const MAX_FILE_BYTES: u64 = 4 << 30;
 /// Writes one run below a folder.
 pub struct Offline {
     base: PathBuf,
+    place: OfflinePlace,
     open: Mutex<Option<Open>>,
+}
+
+/// Where the run goes once it is delivered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OfflinePlace {
+    /// Empty: where the runs of whoever delivers it go.
+    pub entity: String,
+    pub project: String,
 }
 
 struct Open {
     start: RunStart,
+    place: OfflinePlace,
     directory: PathBuf,
     /// The directory as the log names it.
     name: String,
@@ -49,9 +59,10 @@ struct Open {
 }
 
 impl Offline {
-    pub fn new(base: &Path) -> Self {
+    pub fn new(base: &Path, place: OfflinePlace) -> Self {
         Self {
             base: base.to_owned(),
+            place,
             open: Mutex::new(None),
         }
     }
@@ -68,9 +79,10 @@ impl Tracker for Offline {
         let directory = self.base.join(&name);
         sys::create_dir(&directory.join("files"))?;
         let mut log = Log::new();
-        log.push(Kind::Run(begun(run)));
+        log.push(Kind::Run(begun(run, &self.place)));
         let open = Open {
             start: run.clone(),
+            place: self.place.clone(),
             directory: directory.clone(),
             name,
             log,
@@ -229,8 +241,8 @@ impl Open {
         let ids = ClientIds::of(&[&self.start.id], &artifact.name, &artifact.digest);
         self.log.push(Kind::Artifact(Artifact {
             run_id: self.start.id.clone(),
-            project: String::new(),
-            entity: String::new(),
+            project: self.place.project.clone(),
+            entity: self.place.entity.clone(),
             type_name: artifact.type_name,
             name: artifact.name,
             digest: artifact.digest,
@@ -274,7 +286,7 @@ fn moment(run: &RunStart) -> String {
     moment.strftime("%Y%m%d_%H%M%S").to_string()
 }
 
-fn begun(run: &RunStart) -> Run {
+fn begun(run: &RunStart, place: &OfflinePlace) -> Run {
     let config = settings(&run.config, serde_json::Map::new());
     let update = config
         .iter()
@@ -282,8 +294,8 @@ fn begun(run: &RunStart) -> Run {
         .collect();
     Run {
         run_id: run.id.clone(),
-        entity: String::new(),
-        project: String::new(),
+        entity: place.entity.clone(),
+        project: place.project.clone(),
         config: Some(Items { update }),
         run_group: run.group.clone().unwrap_or_default(),
         job_type: run.job_type.clone(),
