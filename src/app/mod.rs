@@ -68,7 +68,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, env: BTreeMap<String, Strin
     };
     let code = runtime.block_on(async {
         if matches!(invocation.cli.command, Command::Action) {
-            return action::run(&invocation).await;
+            return Box::pin(action::run(&invocation)).await;
         }
         // Signals are listened for before anything begins: the first process of a container ignores them otherwise.
         let code = tokio::select! {
@@ -138,7 +138,7 @@ async fn dispatch(invocation: &Invocation) -> Result<u8, Failure> {
         }
         Command::Profile { input } => score::profile(invocation, input).await,
         Command::Report { run, rendering } => run::report(invocation, run.as_deref(), *rendering),
-        Command::Action => Ok(action::run(invocation).await),
+        Command::Action => Ok(Box::pin(action::run(invocation)).await),
         Command::Schema { table } => {
             print(&match table {
                 Some(SchemaTable::Keys) => config::reference_table(),

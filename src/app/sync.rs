@@ -83,11 +83,10 @@ impl Done {
         let version = self
             .version
             .map_or_else(String::new, |version| format!(", published as {version}"));
-        let problems = self
-            .problems
-            .iter()
-            .map(|problem| format!("; {problem}"))
-            .collect::<String>();
+        let problems: Vec<String> = std::iter::once(String::new())
+            .chain(self.problems.iter().cloned())
+            .collect();
+        let problems = problems.join("; ");
         if self.was_before {
             return format!("{run} was delivered before");
         }

@@ -116,7 +116,7 @@ impl Tracking {
     /// `mlops sync` and `wandb sync` find it, and so is a model that could not be published. The directory of it, if
     /// something waits.
     pub async fn finish(self, opened: &Opened, finished: &mut Finished, data: Option<Dataset>) -> Option<PathBuf> {
-        let Some(told) = self.0 else { return None };
+        let told = self.0?;
         let end = end(finished, data);
         let Told {
             start,

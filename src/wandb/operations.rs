@@ -1,7 +1,10 @@
 //! The operations of the GraphQL API: a document each, typed on both sides.
 //!
 //! One function an operation. What W&B calls a thing (bucket, model, edge, node) stays in here.
-#![allow(unused_imports, reason = "nobody asks for all of it yet")]
+#![allow(
+    unused_imports,
+    reason = "the whole protocol has names here; not every one is asked for"
+)]
 
 mod account;
 mod artifacts;

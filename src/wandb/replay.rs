@@ -126,7 +126,7 @@ fn read(directory: &Path) -> Result<Told, WandbError> {
     let logs: Vec<String> = listed
         .into_iter()
         .filter_map(|listed| listed.name.into_string().ok())
-        .filter(|name| name.starts_with("run-") && name.ends_with(".wandb"))
+        .filter(|name| name.starts_with("run-") && Path::new(name).extension().is_some_and(|ending| ending == "wandb"))
         .collect();
     let [name] = logs.as_slice() else {
         return Err(unusable("there is no log, or more than one"));

@@ -51,7 +51,7 @@ pub async fn run(invocation: &Invocation) -> u8 {
     };
     let done = async {
         desk.complete().await;
-        work(&desk, invocation).await
+        Box::pin(work(&desk, invocation)).await
     };
     let done = tokio::select! {
         biased;
@@ -185,7 +185,7 @@ async fn work(desk: &Desk, invocation: &Invocation) -> u8 {
                 .code
         }
         Job::Report(run) => stranger::report(desk, &run).await,
-        Job::Comment(comment) => answer::answer(desk, invocation, &comment).await,
+        Job::Comment(comment) => Box::pin(answer::answer(desk, invocation, &comment)).await,
         Job::Move(to) => moving::act(desk, invocation, to).await,
         Job::Doctor => doctor::doctor(invocation).unwrap_or_else(|failure| failure::show(&failure, invocation)),
         Job::Nothing { why } => {

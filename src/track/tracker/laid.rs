@@ -25,7 +25,7 @@ pub struct Laid {
 }
 
 /// What stands in the settings before anything was found.
-pub fn settings(config: &BTreeMap<String, Value>, visualize: Map<String, Value>) -> BTreeMap<String, Value> {
+pub fn settings(config: &BTreeMap<String, Value>, visualize: &Map<String, Value>) -> BTreeMap<String, Value> {
     let mut all = config.clone();
     all.insert("_wandb".to_owned(), json!({"t": telemetry(), "visualize": visualize}));
     all
@@ -93,7 +93,7 @@ pub fn laid(start: &RunStart, end: RunEnd, seconds: f64) -> Laid {
     stamp(&mut summary, start.started, last, seconds);
     summary.insert("_wandb".to_owned(), json!({"runtime": whole(seconds)}).to_string());
     Laid {
-        config: settings(&config, visualize),
+        config: settings(&config, &visualize),
         rows,
         summary,
         files,

@@ -3,6 +3,8 @@
 mod laid;
 mod offline;
 mod online;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 

@@ -287,7 +287,7 @@ fn moment(run: &RunStart) -> String {
 }
 
 fn begun(run: &RunStart, place: &OfflinePlace) -> Run {
-    let config = settings(&run.config, serde_json::Map::new());
+    let config = settings(&run.config, &serde_json::Map::new());
     let update = config
         .iter()
         .map(|(name, value)| item(name, value.to_string()))

@@ -84,7 +84,7 @@ impl Tracker for Online {
             .map(unwrapped)
             .unwrap_or_default();
         let mut all = config.clone();
-        all.extend(settings(&run.config, serde_json::Map::new()));
+        all.extend(settings(&run.config, &serde_json::Map::new()));
         let mut tags = run.tags.clone();
         let theirs = before.iter().flat_map(|run| run.tags.iter());
         tags.extend(theirs.filter(|tag| !run.tags.contains(tag)).cloned());

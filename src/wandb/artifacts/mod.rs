@@ -1,5 +1,8 @@
 //! Artifacts: digests, the list of their files, published whole or not at all, downloaded and held against their digests.
-#![allow(unused_imports, reason = "nobody publishes yet")]
+#![allow(
+    unused_imports,
+    reason = "the whole protocol has names here; not every one is asked for"
+)]
 
 mod described;
 mod digest;

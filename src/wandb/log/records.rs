@@ -1,4 +1,5 @@
 //! The records of an offline run as they are encoded: the fields that are written or replayed, no others.
+#![expect(clippy::struct_field_names, reason = "names of the format")]
 
 use prost::{Message, Oneof};
 
