@@ -141,7 +141,9 @@ mod tests {
         ], 0..6), cut in 0..200_000_usize) {
             let mut writer = Writer::default();
             let all: Vec<Vec<u8>> = sizes.iter().map(|&n| (0..n).map(|i| u8::try_from(i % 253).unwrap()).collect()).collect();
-            all.iter().for_each(|record| writer.push(record));
+            for record in &all {
+                writer.push(record);
+            }
             prop_assert_eq!(&records(writer.bytes()).unwrap(), &all);
             let cut = HEADER.len() + cut % (writer.bytes().len() - HEADER.len() + 1);
             let whole = records(&writer.bytes()[..cut]).unwrap();
