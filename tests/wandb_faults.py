@@ -7,11 +7,9 @@ Whatever happens, the job ends in time, no version is doubled, no model is lost,
 version, one link and one alias.
 """
 
-import json
 import random
 import sys
 import time
-import urllib.request
 
 from world import Twin, World, example
 

@@ -148,8 +148,8 @@ mod tests {
     #[test]
     fn a_chart_asks_for_its_table() {
         let axes = Axes {
-            x: "fpr",
-            y: "tpr",
+            x: "false",
+            y: "true",
             stroke: None,
             title: "ROC",
         };
@@ -157,7 +157,7 @@ mod tests {
         assert_eq!(config["panel_config"]["panelDefId"], json!("wandb/line/v0"));
         assert_eq!(
             config["panel_config"]["fieldSettings"],
-            json!({"x": "fpr", "y": "tpr", "stroke": null})
+            json!({"x": "false", "y": "true", "stroke": null})
         );
         let query = &config["panel_config"]["userQuery"]["queryFields"][0];
         assert_eq!(query["fields"][3]["args"][0]["value"], json!("roc_table"));
