@@ -5,7 +5,7 @@ use crate::train::{ESTIMATORS, Estimator};
 
 use super::project::{Approval, Project, PromoteSettings};
 use super::values::{Notes, filled};
-use super::{data, gates, parse, train, wandb};
+use super::{data, gates, hidden, parse, train, wandb};
 
 /// A configuration that can be used, and what is odd in it.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub fn check_with(text: &str, estimators: &[Kind<dyn Estimator>]) -> Result<Chec
         ..Notes::default()
     };
     let project = node.and_then(|node| project(&node, estimators, &mut notes));
-    let mut problems = notes.problems;
+    let mut problems = hidden::without_secrets(&notes.problems, text);
     problems.sort();
     match project {
         Some(mut project) if !problems.has_errors() => {
@@ -77,7 +77,7 @@ fn project(root: &Node, estimators: &[Kind<dyn Estimator>], notes: &mut Notes) -
     let evaluate = train::evaluate(evaluate_node, task, notes);
     let gates = gates::read(gates_node, task, &evaluate, notes);
     let registry = wandb::registry(registry_node, notes);
-    let wandb = wandb::read(wandb_node, &mut notes.problems);
+    let wandb = wandb::read(wandb_node, registry, notes);
     let promote = promote(promote_node, notes);
     Some(Project {
         model: model?,

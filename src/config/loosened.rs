@@ -8,7 +8,7 @@ use crate::evaluate::{Margin, SliceRule, default_metrics};
 use crate::gates::{Budget, MetricGate, OnInconclusive, SliceGate};
 
 use super::metrics::default_margin;
-use super::project::{Approval, CommandGate, Project};
+use super::project::{Approval, CommandGate, Project, RegistryChoice};
 use super::values::{shown_duration, shown_share};
 
 /// One key that says less than before.
@@ -495,16 +495,17 @@ fn places(base: &Project, head: &Project, found: &mut Found) {
         );
     }
     let (was, now) = (&base.wandb, &head.wandb);
-    let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "not set".to_owned());
-    for (key, was, now) in [
+    let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| ABSENT.to_owned());
+    let places = [
         ("wandb.entity", shown(&was.entity), shown(&now.entity)),
         ("wandb.registry", was.registry.clone(), now.registry.clone()),
         ("wandb.organization", shown(&was.organization), shown(&now.organization)),
         ("wandb.base_url", shown(&was.base_url), shown(&now.base_url)),
-    ] {
-        if was != now {
-            found.add(key, was, now, head.wandb.span);
-        }
+    ];
+    // Where the repository itself keeps the versions, these are about runs alone.
+    let is_read_there = [base.registry, head.registry] != [RegistryChoice::Embedded; 2];
+    for (key, was, now) in places.into_iter().filter(|(_, was, now)| is_read_there && was != now) {
+        found.add(key, was, now, head.wandb.span);
     }
     if was.is_required && !now.is_required {
         found.add("wandb.required", "true", "false", now.required_span);

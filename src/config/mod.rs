@@ -3,6 +3,7 @@
 mod check;
 mod data;
 mod gates;
+mod hidden;
 mod key;
 mod loosened;
 mod metrics;

@@ -133,7 +133,7 @@ impl Default for WandbSettings {
             span: None,
             entity: None,
             project: None,
-            registry: "model".to_owned(),
+            registry: super::wandb::REGISTRY.to_owned(),
             organization: None,
             base_url: None,
             is_required: false,

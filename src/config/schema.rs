@@ -10,6 +10,7 @@ use crate::train::{ESTIMATORS, Estimator};
 use super::data::{MAX_SEED, SEED, TASKS, TEST, TYPES};
 use super::gates::{SLICE_REGRESSION, SLICE_ROWS, TIMEOUT};
 use super::values::{shown_duration, shown_share};
+use super::wandb::REGISTRY;
 use crate::evaluate::METRICS;
 
 /// JSON Schema (draft 7, which every editor reads) of the surface that is there now.
@@ -46,44 +47,7 @@ pub fn schema_with(estimators: &[Kind<dyn Estimator>]) -> Value {
                 "enum": ["auto", "wandb", "embedded"],
                 "default": "auto",
             },
-            "wandb": mapping("Where runs and versions are in W&B. The key never stands here: it is the input `wandb-api-key` or the variable `WANDB_API_KEY`.", json!({
-                "entity": {
-                    "description": "The team; without it the default of the key.",
-                    "type": "string",
-                },
-                "project": {
-                    "description": "The project of the runs; without it the model's name.",
-                    "type": "string",
-                },
-                "registry": {
-                    "description": "The registry that versions are linked to, with or without `wandb-registry-`.",
-                    "type": "string",
-                    "default": "model",
-                },
-                "organization": {
-                    "description": "Whose registry it is, where an account has several.",
-                    "type": "string",
-                },
-                "base_url": {
-                    "description": "A server of your own: `https://wandb.example.com`.",
-                    "type": "string",
-                },
-                "required": {
-                    "description": "A run that could not be tracked has not passed.",
-                    "type": "boolean",
-                    "default": false,
-                },
-                "share_key": {
-                    "description": "Lint, tests and training of this repository may use the key: their own runs join the same group.",
-                    "type": "boolean",
-                    "default": false,
-                },
-                "data": {
-                    "description": "Whether the data are uploaded, or known to W&B by their address and digest.",
-                    "enum": ["reference", "upload"],
-                    "default": "reference",
-                },
-            }), &[]),
+            "wandb": wandb(),
             "promote": mapping("What happens to a version that passes every gate.", json!({
                 "to": {
                     "description": "The alias that moves.",
@@ -421,6 +385,50 @@ fn gates() -> Value {
             "on_inconclusive": {
                 "description": "What a comparison does that the rows can not decide.",
                 "enum": ["warn", "fail"], "default": "warn",
+            },
+        }),
+        &[],
+    )
+}
+
+fn wandb() -> Value {
+    let name = |description: &str, absent: &str| {
+        json!({
+            "description": description, "title": "a name", "type": ["string", "number"], "minLength": 1,
+            "maxLength": 128, "$comment": absent,
+        })
+    };
+    let mut registry = name(
+        "The registry that versions are linked to, with or without `wandb-registry-` before it.",
+        "",
+    );
+    registry["default"] = REGISTRY.into();
+    mapping(
+        "Where runs and versions are in W&B. The key never stands here: it is the input `wandb-api-key` or the variable \
+         `WANDB_API_KEY`.",
+        json!({
+            "entity": name("The team that runs and models belong to.", "the default of the key"),
+            "project": name("The project of the runs.", "the model's name"),
+            "registry": registry,
+            "organization": name("Whose registry it is, by its name or its entity.", "that of the team"),
+            "base_url": {
+                "description": "The address of a server of your own.",
+                "title": "an address such as `https://wandb.example.com`",
+                "type": "string", "pattern": "^https?://[^@?#]+$",
+                "$comment": "`WANDB_BASE_URL`, else the public W&B",
+            },
+            "required": {
+                "description": "Whether a run that could not be tracked has not passed.",
+                "type": "boolean", "default": false,
+            },
+            "share_key": {
+                "description": "Whether lint, tests and training of this repository see the key, so that their own runs join the \
+                                same group. Never in runs of forks.",
+                "type": "boolean", "default": false,
+            },
+            "data": {
+                "description": "`reference`: W&B knows the data by address and digest; `upload`: it gets a copy.",
+                "enum": ["reference", "upload"], "default": "reference",
             },
         }),
         &[],

@@ -247,6 +247,7 @@ fn the_schema_has_the_keys_that_the_checks_know() {
         ),
         ("gates.slices", "/properties/gates/properties/slices"),
         ("gates.budget", "/properties/gates/properties/budget"),
+        ("wandb", "/properties/wandb"),
         ("promote", "/properties/promote"),
     ] {
         let inner = schema.pointer(pointer).unwrap();

@@ -28,6 +28,8 @@ gates:
   budget: {model_size: 10MB, train_time: 10m}
   on_inconclusive: fail
 promote: {to: production, approval: environment}
+registry: wandb
+wandb: {entity: acme, registry: model, organization: o, base_url: 'https://w.example', required: true, share_key: false, project: p}
 ";
 
 fn project(text: &str) -> Project {
@@ -250,6 +252,50 @@ const ROWS: &[Row] = &[
         "promote.to: production → live",
         &["promote.to: live → production"],
     ),
+    Row(
+        "registry: wandb\n",
+        "registry: embedded\n",
+        "registry: wandb → embedded",
+        &["registry: embedded → wandb"],
+    ),
+    Row(
+        "registry: wandb\n",
+        "",
+        "registry: wandb → auto",
+        &["registry: auto → wandb"],
+    ),
+    Row(
+        "entity: acme",
+        "entity: other",
+        "wandb.entity: acme → other",
+        &["wandb.entity: other → acme"],
+    ),
+    Row(
+        "registry: model,",
+        "registry: trial,",
+        "wandb.registry: model → trial",
+        &["wandb.registry: trial → model"],
+    ),
+    Row(
+        "organization: o, ",
+        "",
+        "wandb.organization: o → absent",
+        &["wandb.organization: absent → o"],
+    ),
+    Row(
+        "https://w.example",
+        "https://v.example",
+        "wandb.base_url: https://w.example → https://v.example",
+        &["wandb.base_url: https://v.example → https://w.example"],
+    ),
+    Row("required: true", "required: false", "wandb.required: true → false", &[]),
+    Row("required: true, ", "", "wandb.required: true → false", &[]),
+    Row(
+        "share_key: false",
+        "share_key: true",
+        "wandb.share_key: false → true",
+        &[],
+    ),
 ];
 
 #[test]
@@ -298,9 +344,18 @@ fn whole_parts_that_go() {
     gates.budget.train_time
     gates.on_inconclusive
     promote.approval
+    registry
+    wandb.entity
+    wandb.organization
+    wandb.base_url
+    wandb.required
     ");
     // The default metrics of a regression hold one that the long form leaves out.
-    assert_eq!(lines(empty, BASE), ["evaluate.metrics: [rmse, mae, r2] → [rmse, mae]"]);
+    let back = lines(empty, BASE).into_iter().filter(|line| !line.contains("wandb"));
+    assert_eq!(
+        back.collect::<Vec<_>>(),
+        ["evaluate.metrics: [rmse, mae, r2] → [rmse, mae]"]
+    );
 }
 
 #[test]
@@ -317,11 +372,25 @@ fn the_same_in_other_words_says_nothing() {
         ("to: production, ", ""),
         ("type: float", "type: integer"),
         ("estimator: ridge", "estimator: random_forest"),
+        ("project: p", "project: q"),
+        ("registry: model, ", ""),
+        ("registry: model,", "registry: wandb-registry-model,"),
+        ("share_key: false, ", ""),
     ] {
         assert_eq!(lines(BASE, &edited(from, to)), [""; 0], "{from} → {to}");
     }
     // The default split is that split.
     assert_eq!(lines(BASE, &edited("  split: {test: 20%, seed: 42}\n", "")), [""; 0]);
+}
+
+/// Where runs are is nobody's gate.
+#[test]
+fn places_of_runs_alone_are_free() {
+    let base = edited("registry: wandb\n", "registry: embedded\n");
+    let head = base
+        .replace("entity: acme", "entity: other")
+        .replace("https://w.example", "https://v.example");
+    assert_eq!(lines(&base, &head), [""; 0]);
 }
 
 #[test]
@@ -359,6 +428,9 @@ fn what_changed_has_its_place_in_the_new_file() {
         ("to: production", "to: live", "promote: {to: live"),
         ("model: m", "model: n", "model: n"),
         ("train_time: 10m", "train_time: 20m", "  budget:"),
+        ("registry: wandb\n", "registry: embedded\n", "registry: embedded"),
+        ("share_key: false", "share_key: true", "wandb: {"),
+        ("required: true", "required: false", "wandb: {"),
     ] {
         let head = edited(from, to);
         let found = loosened(&project(BASE), &project(&head));
