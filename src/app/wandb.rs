@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::base::Secret;
 use crate::config::{RegistryChoice, WandbSettings};
+use crate::exec::{self, SharedRun};
 use crate::pipeline::chain;
 use crate::sys;
 use crate::track::record::RunStart;
@@ -46,7 +47,7 @@ pub struct Kept {
     /// What a reader of the report should know.
     pub alert: Option<String>,
     pub account: Option<Account>,
-    /// For the repository's own commands.
+    /// For the repository's own commands, beyond what each of them gets.
     pub child_env: Env,
     /// Where an offline run goes once it is delivered.
     pub offline: OfflinePlace,
@@ -188,7 +189,6 @@ fn without_account(choice: RegistryChoice, reach: Reach, mode: &str, offline: Op
         registry,
         tracker: offline,
         alert,
-        child_env: disabled(),
         ..Kept::default()
     }
 }
@@ -212,26 +212,16 @@ fn why_no_account(mode: &str, reach: Reach) -> String {
 
 /// For the repository's own commands: their runs join the group of this one where the configuration lets them.
 fn shared(settings: &WandbSettings, secret: Option<&Secret>, client: &Client, place: &Place, reach: Reach) -> Env {
-    let Some(secret) = secret.filter(|_| settings.shares_key && reach != Reach::ReadOnly) else {
-        return disabled();
+    let Some(key) = secret.filter(|_| settings.shares_key && reach != Reach::ReadOnly) else {
+        return Env::new();
     };
-    let group = place.run.group.as_ref().unwrap_or(&place.run.id);
-    [
-        ("WANDB_API_KEY", secret.expose()),
-        ("WANDB_BASE_URL", client.hosts().api()),
-        ("WANDB_ENTITY", &place.entity),
-        ("WANDB_PROJECT", &place.project),
-        ("WANDB_RUN_GROUP", group),
-        ("WANDB_JOB_TYPE", "train"),
-        ("WANDB_SILENT", "true"),
-    ]
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .into()
-}
-
-/// A command that says `wandb.init()` does not fail for want of a key.
-fn disabled() -> Env {
-    Env::from([("WANDB_MODE".to_owned(), "disabled".to_owned())])
+    exec::wandb_env(&SharedRun {
+        key,
+        base_url: client.hosts().api(),
+        entity: &place.entity,
+        project: &place.project,
+        group: place.run.group.as_ref().unwrap_or(&place.run.id),
+    })
 }
 
 /// An identity before a key; what is not in the environment only where the project is about W&B.

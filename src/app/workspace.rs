@@ -30,7 +30,10 @@ pub fn children(
     }
     if let (Some(user), Some(temp)) = (user, env.get("RUNNER_TEMP")) {
         let home = exec::prepare_home(Path::new(temp), Some(user))?;
-        child_env.insert("HOME".to_owned(), home.display().to_string());
+        let home = home.display().to_string();
+        // Where a shared run of W&B keeps its files; the checkout stays as it is.
+        child_env.insert("WANDB_DIR".to_owned(), home.clone());
+        child_env.insert("HOME".to_owned(), home);
     }
     Ok((child_env, user))
 }
@@ -97,6 +100,7 @@ mod tests {
                 child_env["HOME"],
                 dir.path().join("temp/mlops/home").display().to_string()
             );
+            assert_eq!(child_env["WANDB_DIR"], child_env["HOME"]);
             assert_eq!(work.join("report").metadata().unwrap().uid(), 1001);
         } else {
             eprintln!("not root: only that commands run as we do was tested");

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::base::Secret;
+
 /// Passed on as they are: who and where we are, the language, the Python environment, where caches and certificates
 /// lie, how many threads numeric libraries take.
 const ALLOWED: &[&str] = &[
@@ -67,12 +69,45 @@ const FIXED: &[(&str, &str)] = &[
     ("TERM", "dumb"),
     ("PYTHONUNBUFFERED", "1"),
     ("PYTHONDONTWRITEBYTECODE", "1"),
+    // `wandb.init()` fails without a key. Offline it works, but waiting for an artifact, using one or linking one does
+    // not, and it leaves a folder behind; disabled, all of it does nothing.
+    ("WANDB_MODE", "disabled"),
 ];
+
+/// A run in W&B that the repository's own runs may join.
+#[derive(Debug)]
+pub struct SharedRun<'a> {
+    pub key: &'a Secret,
+    pub base_url: &'a str,
+    pub entity: &'a str,
+    pub project: &'a str,
+    pub group: &'a str,
+}
+
+/// What `wandb.init()` in a command of the repository needs to join a run's group; it goes over [`scrubbed_env`].
+///
+/// The console is left to us, who have it already.
+pub fn wandb_env(shared: &SharedRun<'_>) -> BTreeMap<String, String> {
+    [
+        ("WANDB_MODE", "online"),
+        ("WANDB_API_KEY", shared.key.expose()),
+        ("WANDB_BASE_URL", shared.base_url),
+        ("WANDB_ENTITY", shared.entity),
+        ("WANDB_PROJECT", shared.project),
+        ("WANDB_RUN_GROUP", shared.group),
+        ("WANDB_JOB_TYPE", "train"),
+        ("WANDB_SILENT", "true"),
+        ("WANDB_CONSOLE", "off"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into()
+}
 
 /// The environment for a command of the repository: an allow-list, so that a secret nobody thought of stays here too.
 ///
 /// Nothing of `GITHUB_*`, `RUNNER_*`, `ACTIONS_*`, `INPUT_*`, `WANDB_*` or `AWS_*` is on it. A value with a user or a
-/// password in an address is left out with its variable. What a command needs beyond this is added by name.
+/// password in an address is left out with its variable. What a command needs beyond this is added by name. Runs in W&B
+/// are switched off, also for a key that lies in the home of whoever we are.
 pub fn scrubbed_env(parent: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let mut child: BTreeMap<String, String> = parent
         .iter()
@@ -129,6 +164,8 @@ mod tests {
             ("ACTIONS_RUNTIME_URL", "s"),
             ("INPUT_GITHUB-TOKEN", "s"),
             ("WANDB_API_KEY", "s"),
+            ("WANDB_MODE", "online"),
+            ("WANDB_BASE_URL", "https://w.example"),
             ("AWS_PROFILE", "s"),
             ("PIP_INDEX_URL", "https://user:password@pypi.example/simple"),
             ("UV_DEFAULT_INDEX", "https://pypi.example/simple"),
@@ -149,8 +186,42 @@ mod tests {
                 "PYTHONUNBUFFERED=1",
                 "TERM=dumb",
                 "UV_DEFAULT_INDEX=https://pypi.example/simple",
+                "WANDB_MODE=disabled",
             ]
         );
+    }
+
+    #[test]
+    fn a_shared_run_is_joined() {
+        let mut env = scrubbed_env(&BTreeMap::new());
+        let n_before = env.len();
+        env.append(&mut wandb_env(&SharedRun {
+            key: &Secret::new("k"),
+            base_url: "https://w.example",
+            entity: "acme",
+            project: "d",
+            group: "pull-7",
+        }));
+        let ours: Vec<String> = env
+            .iter()
+            .filter(|(name, _)| name.starts_with("WANDB_"))
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        assert_eq!(
+            ours,
+            [
+                "WANDB_API_KEY=k",
+                "WANDB_BASE_URL=https://w.example",
+                "WANDB_CONSOLE=off",
+                "WANDB_ENTITY=acme",
+                "WANDB_JOB_TYPE=train",
+                "WANDB_MODE=online",
+                "WANDB_PROJECT=d",
+                "WANDB_RUN_GROUP=pull-7",
+                "WANDB_SILENT=true",
+            ]
+        );
+        assert_eq!(env.len(), n_before + ours.len() - 1, "nothing else changes");
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod text;
 mod tree;
 mod user;
 
-pub use environment::scrubbed_env;
+pub use environment::{SharedRun, scrubbed_env, wandb_env};
 pub use run::{Exit, Task, run, shield, stop_all};
 pub use text::{Tail, neutralise};
 pub use tree::become_subreaper;
