@@ -1,5 +1,6 @@
 //! `doctor`: reads the configuration, the workflows and the present environment, and says what is missing.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -9,8 +10,9 @@ use crate::base::Diagnostics;
 use crate::cli::Invocation;
 use crate::config::{self, RegistryChoice};
 use crate::exec::neutralise;
-use crate::setup::{self, Asks, CurrentJob, FOLDER, Finding, Matter, Surroundings, Workflow};
+use crate::setup::{self, Access, Asks, CurrentJob, FOLDER, Finding, Matter, Surroundings, Workflow};
 use crate::sys::{self, FileKind};
+use crate::wandb::{Key, KeySource};
 
 use super::{FAILED, Failure, PASSED, init, json as wants_json, print, project};
 
@@ -30,6 +32,7 @@ pub fn doctor(invocation: &Invocation) -> Result<u8, Failure> {
         approval: opened.project.promote.approval,
         environment: opened.project.promote.to.to_string(),
         source: opened.project.data.source.clone(),
+        registry: opened.project.registry,
         wandb: opened.project.registry == RegistryChoice::Wandb || opened.project.wandb.is_written,
         shares_key: opened.project.wandb.shares_key,
     };
@@ -100,6 +103,25 @@ fn surroundings(invocation: &Invocation, repository: &Path) -> Surroundings {
         job,
         default_branch: init::known_branch(repository),
         attributes: attributes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
+        wandb: access(env),
+    }
+}
+
+/// What there is to ask W&B with, in the order in which it is taken.
+fn access(env: &BTreeMap<String, String>) -> Access {
+    let given = |name: &str| {
+        env.get(name)
+            .map(|value| value.trim())
+            .filter(|value| !value.is_empty())
+    };
+    if given("WANDB_IDENTITY_TOKEN_FILE").is_some() {
+        return Access::Usable;
+    }
+    match given("WANDB_API_KEY").map(|key| Key::parse(key, KeySource::Environment)) {
+        Some(Ok(_)) => Access::Usable,
+        Some(Err(error)) => Access::Broken(error.to_string()),
+        None if given("ACTIONS_ID_TOKEN_REQUEST_TOKEN").is_some() => Access::Usable,
+        None => Access::Nothing,
     }
 }
 

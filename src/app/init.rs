@@ -45,12 +45,18 @@ pub async fn init(invocation: &Invocation, options: &InitOptions) -> Result<u8, 
     };
     let mut files = Vec::new();
     let mut reasons = Vec::new();
-    let is_in_wandb = |project: &Project| project.registry == RegistryChoice::Wandb || project.wandb.is_written;
-    let (promote, wandb) = if options.workflows {
-        let opened = project::open(invocation)?;
-        (opened.project.promote.clone(), is_in_wandb(&opened.project))
+    let found = found(&place, &invocation.env).await?;
+    // Where nobody said where versions are kept, a key decides; so a repository that works with W&B passes its key on.
+    let gets_key = |project: &Project| match project.registry {
+        RegistryChoice::Wandb => true,
+        RegistryChoice::Auto => project.wandb.is_written || found.wandb.is_some(),
+        RegistryChoice::Embedded => project.wandb.is_written,
+    };
+    let (promote, registry, wandb) = if options.workflows {
+        let project = project::open(invocation)?.project;
+        (project.promote.clone(), project.registry, gets_key(&project))
     } else {
-        let proposal = proposal(&place, options).await?;
+        let proposal = proposal(&place, options, &found).await?;
         let checked = config::check(&proposal.text).map_err(|mut problems| {
             problems.locate(&place.config, &proposal.text);
             Failure::Diagnostics(problems)
@@ -61,8 +67,8 @@ pub async fn init(invocation: &Invocation, options: &InitOptions) -> Result<u8, 
             why: "what is trained, how it is judged, and who lets it into production",
         });
         reasons = proposal.reasons;
-        let wandb = is_in_wandb(&checked.project);
-        (checked.project.promote, wandb)
+        let wandb = gets_key(&checked.project);
+        (checked.project.promote, checked.project.registry, wandb)
     };
     let (branch, why_branch) = match &options.branch {
         Some(branch) => (branch.clone(), "as you said".to_owned()),
@@ -79,6 +85,7 @@ pub async fn init(invocation: &Invocation, options: &InitOptions) -> Result<u8, 
         config: named_config(&place, found_config.as_deref().filter(|_| options.workflows)),
         approval: promote.approval,
         environment: promote.to.to_string(),
+        registry,
         wandb,
     };
     files.extend(setup::workflows(&plan));
@@ -190,16 +197,30 @@ fn write(place: &Place, file: &Written) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Reads what the proposal needs, then proposes.
-async fn proposal(place: &Place, options: &InitOptions) -> Result<Proposal, Failure> {
+/// What the project's files say, and whether this machine works with W&B.
+async fn found(place: &Place, env: &BTreeMap<String, String>) -> Result<Found, Failure> {
     let root = place.root.clone();
+    let work = move || setup::look(&listing(&root));
+    let mut found = pipeline::beside(work).await.map_err(Failure::Panic)?;
+    let is_set = |name: &&str| env.get(*name).is_some_and(|value| !value.trim().is_empty());
+    if found.wandb.is_none() {
+        let name = ["WANDB_API_KEY", "WANDB_PROJECT", "WANDB_ENTITY"]
+            .into_iter()
+            .find(is_set);
+        found.wandb = name.map(|name| format!("`{name}`, which is set here"));
+    }
+    Ok(found)
+}
+
+/// Reads what the proposal needs, then proposes.
+async fn proposal(place: &Place, options: &InitOptions, found: &Found) -> Result<Proposal, Failure> {
+    let (root, found) = (place.root.clone(), found.clone());
     let name = place
         .repository
         .file_name()
         .map(|name| name.to_string_lossy().into_owned());
     let options = options.clone();
     let work = move || {
-        let found = setup::look(&listing(&root));
         let choices = Choices {
             target: options.target.clone(),
             estimator: options.estimator.clone(),

@@ -1,8 +1,9 @@
 //! What is missing in a repository's workflows and surroundings for what its configuration asks. Pure.
 
 use crate::base::{Span, shortened};
-use crate::config::Approval;
+use crate::config::{Approval, RegistryChoice};
 
+use super::wandb::{self, Access};
 use super::workflow::{Job, Step, Trigger, Workflow, get, texts_of};
 use super::workflows::FOLDER;
 use super::{ACTION, beside, jobs, permissions, quoted};
@@ -15,7 +16,9 @@ pub struct Asks {
     pub environment: String,
     /// The data's path or glob.
     pub source: String,
-    /// Runs and versions are kept in W&B.
+    /// Where versions are kept.
+    pub registry: RegistryChoice,
+    /// The configuration is about W&B.
     pub wandb: bool,
     /// The repository's own commands see the key.
     pub shares_key: bool,
@@ -30,6 +33,7 @@ pub struct Surroundings {
     pub default_branch: Option<String>,
     /// `.gitattributes`, which says what Git LFS keeps.
     pub attributes: Option<String>,
+    pub wandb: Access,
 }
 
 #[derive(Debug, Clone)]
@@ -137,6 +141,7 @@ pub fn examine(asks: &Asks, workflows: &[Workflow], surroundings: &Surroundings)
         }
     }
     present(surroundings, &mut found);
+    wandb::present(asks, surroundings, &mut found);
     found.sort_by_key(|finding| finding.matter);
     found
 }

@@ -3,9 +3,9 @@
 use crate::base::{Value, nearest, shortened};
 use crate::github::{COMMANDS, COMMENT_MODES, INPUTS};
 
-use super::ACTION;
 use super::doctor::{Asks, Finding, Matter, Surroundings, Use};
-use super::workflow::{Level, Step, text_of};
+use super::workflow::{Step, text_of};
+use super::{ACTION, wandb};
 
 /// Events that run code which anybody may have written with the repository's own token, if it is checked out.
 const TRUSTED: &[&str] = &["workflow_run", "issue_comment", "pull_request_target"];
@@ -35,7 +35,8 @@ pub fn check(one: &Use, asks: &Asks, surroundings: &Surroundings, found: &mut Ve
             .at(file, one.step.span),
         );
     }
-    if let Some((trigger, step)) = trusted.and_then(|on| Some((on, before.iter().find(|step| takes_theirs(step))?))) {
+    let theirs = trusted.and_then(|on| Some((on, before.iter().find(|step| takes_theirs(step))?)));
+    if let Some((trigger, step)) = theirs {
         found.push(
             Finding::new(
                 Matter::Missing,
@@ -82,56 +83,7 @@ pub fn check(one: &Use, asks: &Asks, surroundings: &Surroundings, found: &mut Ve
     }
     pinning(one, found);
     inputs(one, found);
-    if asks.wandb {
-        key(one, asks, found);
-    }
-}
-
-/// Whether a job that judges, publishes or promotes can reach W&B.
-fn key(one: &Use, asks: &Asks, found: &mut Vec<Finding>) {
-    let (file, job) = (&one.workflow.path, one.job);
-    // Forks' results are shown without asking what is in production.
-    if one.triggers.iter().all(|trigger| trigger.event == "workflow_run") {
-        return;
-    }
-    let has_identity = one
-        .workflow
-        .permissions_of(job)
-        .is_some_and(|permissions| permissions.level("id-token") == Level::Write);
-    let has_key = one.step.input("wandb-api-key").is_some_and(|key| !key.is_empty());
-    let in_env = [&job.env, &one.step.env, &one.workflow.env]
-        .iter()
-        .any(|names| names.iter().any(|name| name == "WANDB_API_KEY"));
-    if !(has_identity || has_key || in_env) {
-        found.push(
-            Finding::new(
-                Matter::Missing,
-                "wandb-key",
-                format!("the job `{}` has no key of W&B", job.id),
-                "the configuration keeps runs and versions there: what is in production can not be read, and nothing is published",
-            )
-            .fix("with:\n  wandb-api-key: ${{ secrets.WANDB_API_KEY }}\n")
-            .at(file, one.step.span),
-        );
-    }
-    let theirs = one
-        .triggers
-        .iter()
-        .find(|trigger| TRUSTED.contains(&trigger.event.as_str()));
-    if let Some(trigger) = theirs.filter(|_| asks.shares_key) {
-        found.push(
-            Finding::new(
-                Matter::Advice,
-                "shared-key",
-                format!(
-                    "`wandb.share_key` holds for the job `{}` too, which runs on `{}`",
-                    job.id, trigger.event
-                ),
-                "commands of the repository see the key there; make sure that they are never a pull request's",
-            )
-            .at(file, one.step.span),
-        );
-    }
+    wandb::check(one, asks, theirs.is_some(), found);
 }
 
 fn checkout_settings(one: &Use, checkout: &Step, asks: &Asks, surroundings: &Surroundings, found: &mut Vec<Finding>) {

@@ -1,6 +1,9 @@
-//! What a repository's files say about its data, linters and tests. Pure.
+//! What a repository's files say about its data, linters, tests and where it keeps its runs. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::wandb;
+use crate::base::shortened;
 
 /// The names of a repository's files, and the texts of a few of them.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +22,8 @@ pub struct Found {
     /// Commands, each with the file that made us think of it.
     pub lint: Vec<(String, String)>,
     pub test: Vec<(String, String)>,
+    /// What says that the repository works with W&B, for a person: `` `train.py` ``.
+    pub wandb: Option<String>,
 }
 
 const DATA: &[&str] = &[".csv", ".tsv", ".parquet", ".pq", ".jsonl", ".ndjson"];
@@ -42,10 +47,9 @@ const MAX_TESTS: usize = 20;
 pub fn wanted_texts(files: &[String]) -> Vec<String> {
     let settings = ["pyproject.toml", "setup.cfg", "tox.ini"];
     let settings = files.iter().filter(|file| settings.contains(&file.as_str()));
-    settings
-        .chain(files.iter().filter(|file| is_test(file)).take(MAX_TESTS))
-        .cloned()
-        .collect()
+    let tests = files.iter().filter(|file| is_test(file)).take(MAX_TESTS);
+    let all: BTreeSet<&String> = settings.chain(tests).chain(wandb::wanted(files)).collect();
+    all.into_iter().cloned().collect()
 }
 
 /// Looks through a listing.
@@ -55,10 +59,12 @@ pub fn look(listing: &Listing) -> Found {
         data: data(&listing.files),
         lint,
         test,
+        wandb: wandb::sign(listing).map(|file| format!("`{}`", shortened(file))),
     }
 }
 
-fn name_of(path: &str) -> &str {
+/// The last part of a path.
+pub fn name_of(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 

@@ -6,12 +6,14 @@ mod jobs;
 mod look;
 mod permissions;
 mod proposal;
+mod wandb;
 mod workflow;
 mod workflows;
 
 pub use doctor::{Asks, CurrentJob, Finding, Matter, Surroundings, examine};
 pub use look::{Found, Listing, look, wanted_texts};
 pub use proposal::{Choices, Proposal, Reason, propose};
+pub use wandb::Access;
 pub use workflow::Workflow;
 pub use workflows::{FOLDER, Plan, Written, workflows};
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::doctor::{Asks, Finding, Matter, Place};
 use super::workflow::{Job, Level, Workflow};
-use crate::config::Approval;
+use crate::config::{Approval, RegistryChoice};
 
 /// A permission that an event needs.
 struct Need {
@@ -32,7 +32,15 @@ const NEEDS: &[Need] = &[
         loses: "the facts that a fork's run left can not be read",
     },
     Need {
-        events: &["pull_request", "merge_group", "workflow_run"],
+        events: &[
+            "pull_request",
+            "merge_group",
+            "workflow_run",
+            "push",
+            "schedule",
+            "workflow_dispatch",
+            "issue_comment",
+        ],
         permission: "contents",
         level: Level::Read,
         matter: Matter::Missing,
@@ -94,6 +102,10 @@ pub fn check(workflow: &Workflow, job: &Job, asks: &Asks, found: &mut Vec<Findin
         // Comments start a workflow only where the approval is an environment's.
         need.permission != "actions" || need.level != Level::Write || asks.approval == Approval::Environment
     };
+    // Versions in W&B are on no branch.
+    let is_kept = |need: &Need| {
+        asks.registry != RegistryChoice::Wandb || need.permission != "contents" || need.level != Level::Write
+    };
     // What only looks needs no more than a pull request's work does.
     let command = job
         .action()
@@ -104,7 +116,8 @@ pub fn check(workflow: &Workflow, job: &Job, asks: &Asks, found: &mut Vec<Findin
         |need: &Need| matches!(need.permission, "contents" | "issues" | "deployments") && need.level == Level::Write;
     let needs: Vec<&Need> = NEEDS
         .iter()
-        .filter(|need| need.events.iter().any(|event| events.contains(event)) && starts(need))
+        .filter(|need| need.events.iter().any(|event| events.contains(event)))
+        .filter(|need| starts(need) && is_kept(need))
         .filter(|need| !(looks && writes(need)))
         .collect();
     let Some(given) = workflow.permissions_of(job) else {

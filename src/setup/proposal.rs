@@ -8,7 +8,7 @@ use crate::data::{Frame, infer_task, profile};
 use crate::evaluate::{Margin, default_metrics};
 use crate::train::{ESTIMATORS, estimators_for};
 
-use super::{ACTION, Found, quoted};
+use super::{ACTION, Found, quoted, wandb};
 
 /// What the person said; what is absent is chosen.
 #[derive(Debug, Clone, Default)]
@@ -212,6 +212,17 @@ pub fn propose(source: &str, frame: &Frame, found: &Found, choices: &Choices) ->
     line("  to: production");
     line(&format!("  approval: {word}"));
     reason("promote.approval", word, why.to_owned());
+    if let Some(sign) = &found.wandb {
+        text.push_str(&wandb::section(sign, &model));
+        reasons.push(Reason {
+            what: "wandb".to_owned(),
+            choice: "prepared: the workflows pass the secret `WANDB_API_KEY` on".to_owned(),
+            why: format!(
+                "because of {sign}; until the secret is there nothing changes. GitHub gives none to pull requests of forks \
+                 and of Dependabot; the lines in comments say that production is in W&B all the same"
+            ),
+        });
+    }
     Ok(Proposal { text, reasons })
 }
 
@@ -481,6 +492,36 @@ mod tests {
             [0, 1, 10, 442, 150, 1_000_000].map(least_rows),
             [0, 0, 8, 350, 120, 800_000]
         );
+    }
+
+    #[test]
+    fn a_sign_of_wandb_is_prepared_for_and_nothing_more() {
+        let columns = || vec![amounts("a"), amounts("price")];
+        let proposal = |wandb: Option<&str>| {
+            let found = Found {
+                wandb: wandb.map(ToOwned::to_owned),
+                ..Found::default()
+            };
+            propose("d.csv", &frame(columns()), &found, &Choices::default()).unwrap()
+        };
+        let (without, with) = (proposal(None), proposal(Some("`train.py`")));
+        assert!(!without.text.to_lowercase().contains("w&b"), "{}", without.text);
+        let more = with.text.strip_prefix(&without.text).unwrap();
+        assert!(
+            more.lines().all(|line| line.is_empty() || line.starts_with('#')),
+            "{more}"
+        );
+        assert!(
+            more.contains("because of `train.py`") && more.contains("#   project: d-price "),
+            "{more}"
+        );
+        let last = with.reasons.last().unwrap();
+        assert_eq!(
+            (last.what.as_str(), with.reasons.len()),
+            ("wandb", without.reasons.len() + 1)
+        );
+        assert!(last.why.contains("forks"), "{}", last.why);
+        check(&with.text).unwrap();
     }
 
     proptest! {

@@ -17,8 +17,8 @@ pub struct Workflow {
     pub triggers: Vec<Trigger>,
     pub permissions: Option<Permissions>,
     pub jobs: Vec<Job>,
-    /// The names of its variables.
-    pub env: Vec<String>,
+    /// Its variables.
+    pub env: Vec<Entry>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -38,15 +38,15 @@ pub struct Job {
     pub environment: Option<(String, Span)>,
     pub has_timeout: bool,
     pub steps: Vec<Step>,
-    /// The names of its variables.
-    pub env: Vec<String>,
+    /// Its variables.
+    pub env: Vec<Entry>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
     pub span: Span,
-    /// The names of its variables.
-    pub env: Vec<String>,
+    /// Its variables.
+    pub env: Vec<Entry>,
     pub uses: Option<(String, Span)>,
     pub run: Option<String>,
     pub with: Vec<Entry>,
@@ -90,7 +90,7 @@ impl Workflow {
             on: on.map_or(root.span, |on| on.key_span),
             triggers: on.map(|on| triggers(&on.node)).unwrap_or_default(),
             permissions: entry(&root, "permissions").map(permissions),
-            env: names(&root),
+            env: entries(get(&root, "env")).to_vec(),
             jobs: entries(get(&root, "jobs")).iter().map(job).collect(),
         })
     }
@@ -229,22 +229,14 @@ fn job(found: &Entry) -> Job {
         environment,
         has_timeout: get(node, "timeout-minutes").is_some(),
         steps,
-        env: names(node),
+        env: entries(get(node, "env")).to_vec(),
     }
-}
-
-/// The names of the variables below `env`.
-fn names(node: &Node) -> Vec<String> {
-    entries(get(node, "env"))
-        .iter()
-        .map(|entry| entry.key.clone())
-        .collect()
 }
 
 fn step(node: &Node) -> Step {
     Step {
         span: node.span,
-        env: names(node),
+        env: entries(get(node, "env")).to_vec(),
         uses: get(node, "uses").and_then(|uses| Some((text_of(uses)?, uses.span))),
         run: get(node, "run").and_then(text_of),
         with: entries(get(node, "with")).to_vec(),

@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use crate::config::Approval;
+use crate::config::{Approval, RegistryChoice};
 
+use super::wandb::SECRET;
 use super::{ACTION, CHECKOUT, quoted};
 
 /// What the workflows are written for.
@@ -17,7 +18,9 @@ pub struct Plan {
     pub approval: Approval,
     /// The alias that is promoted to, which is the environment's name too.
     pub environment: String,
-    /// Runs and versions are kept in W&B.
+    /// Where versions are kept.
+    pub registry: RegistryChoice,
+    /// The jobs get the key of W&B.
     pub wandb: bool,
 }
 
@@ -87,7 +90,10 @@ fn steps(plan: &Plan, with: &[(&str, &str)]) -> String {
         inputs.push(("config", quoted(config)));
     }
     if plan.wandb {
-        inputs.push(("wandb-api-key", "${{ secrets.WANDB_API_KEY }}".to_owned()));
+        inputs.push((
+            "wandb-api-key",
+            format!("{SECRET} # empty in pull requests of forks and of Dependabot"),
+        ));
     }
     inputs.extend(with.iter().map(|(key, value)| (*key, (*value).to_owned())));
     action(&mut text, &inputs);
@@ -107,6 +113,16 @@ fn action(text: &mut String, inputs: &[(&str, String)]) {
     }
     for (key, value) in inputs {
         let _ = writeln!(text, "          {key}: {value}");
+    }
+}
+
+/// The permission for what is kept on the registry's branch; in W&B nothing is.
+fn contents(plan: &Plan, kept: &str) -> String {
+    match plan.registry {
+        RegistryChoice::Wandb => "contents: read # to check the code out; versions are in W&B".to_owned(),
+        RegistryChoice::Auto | RegistryChoice::Embedded => {
+            format!("contents: write # for {kept}, on the branch `mlops-registry`")
+        }
     }
 }
 
@@ -172,12 +188,13 @@ jobs:
     runs-on: ubuntu-latest
     timeout-minutes: 120
     permissions:
-      contents: write # for versions and the ledger, on the branch `mlops-registry`
+      {contents}
       checks: write # for the verdict, and one check for each gate
       pull-requests: write # for the version in the comment of what was merged, which `/mlops promote` reads there
       issues: write # for the one issue while the scheduled run does not pass
       deployments: write # for the record of what is in production
 {publish}",
+        contents = contents(plan, "versions and the ledger"),
         judge = steps(plan, &[]),
         publish = steps(plan, &inputs[..n_inputs]),
     )
@@ -250,11 +267,12 @@ jobs:
     runs-on: ubuntu-latest
     timeout-minutes: 60
     permissions:
-{start}      contents: write # for versions and the ledger, on the branch `mlops-registry`
+{start}      {contents}
       checks: write # for what `/mlops retrain` finds
       pull-requests: write # for the reaction and the answer
       deployments: write # for the record of what is in production
 {steps}",
+        contents = contents(plan, "versions and the ledger"),
         steps = steps(plan, &[]),
     )
 }
@@ -294,9 +312,10 @@ jobs:
     runs-on: ubuntu-latest
     timeout-minutes: 60
     permissions:
-      contents: write # for the ledger, on the branch `mlops-registry`
+      {contents}
       deployments: write # for the record of what is in production
 {steps}",
+        contents = contents(plan, "the ledger"),
         quoted = quoted(environment),
         steps = steps(
             plan,

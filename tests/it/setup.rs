@@ -241,6 +241,83 @@ fn the_doctor_looks_at_the_present_job() {
     assert!(!full.contains("ghs_x"), "{full}");
 }
 
+/// Without a sign nothing is said about it; the other tests see to that by what the guide shows.
+#[test]
+fn a_repository_that_works_with_wandb_passes_its_key_on() {
+    let repository = fresh("diabetes");
+    repository.write("src/train.py", "import wandb\n");
+    let ran = repository.run(&["init"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(
+        ran.stdout.contains("because of `src/train.py`") && ran.stdout.contains("forks"),
+        "{}",
+        ran.stdout
+    );
+    let config = repository.read("mlops.yaml");
+    assert!(config.contains("\n# registry: wandb\n"), "{config}");
+    let key = "wandb-api-key: ${{ secrets.WANDB_API_KEY }}";
+    let n_keys = |file: &str| repository.read(file).matches(key).count();
+    assert_eq!(WORKFLOWS.map(n_keys), [2, 0, 1], "not where forks' results are shown");
+    let (code, result) = repository.json(&["run"]);
+    assert_eq!((code, &result["verdict"]), (0, &"better".into()), "{result:#}");
+    let (code, result) = repository.json(&["doctor"]);
+    assert_eq!((code, &result["findings"]), (0, &serde_json::json!([])));
+
+    // Taken in, it is a configuration that the workflows serve already.
+    let taken = config
+        .replace("# registry", "registry")
+        .replace("# wandb:", "wandb:")
+        .replace("#   ", "  ");
+    repository.write("mlops.yaml", &taken);
+    let (code, result) = repository.json(&["doctor"]);
+    assert_eq!((code, &result["findings"]), (0, &serde_json::json!([])), "{taken}");
+    for file in WORKFLOWS {
+        fs::remove_file(repository.path().join(file)).unwrap();
+    }
+    assert_eq!(repository.run(&["init", "--workflows"]).code, 0);
+    let main = repository.read(WORKFLOWS[0]);
+    assert!(main.contains(key) && !main.contains("contents: write"), "{main}");
+    assert_eq!(repository.run(&["doctor"]).code, 0);
+}
+
+#[test]
+fn the_doctor_looks_at_the_key_of_wandb() {
+    let repository = Repository::example("diabetes");
+    let config = repository.read("mlops.yaml");
+    repository.write("mlops.yaml", &format!("{config}\nregistry: wandb\n"));
+    repository.run(&["init", "--workflows"]);
+    let doctor = |environment: &[(&str, &str)]| {
+        let mut command = repository.command(&["doctor"]);
+        command.envs(environment.iter().copied());
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let key = "0123456789abcdef0123456789abcdef01234567";
+    assert_eq!(doctor(&[("WANDB_API_KEY", key)]).0, Some(0));
+    let (code, said) = doctor(&[("WANDB_API_KEY", &key[1..])]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("missing[wandb-key-form]") && said.contains("39 characters"),
+        "{said}"
+    );
+    assert!(!said.contains(&key[1..20]), "{said}");
+    let job = [
+        ("GITHUB_ACTIONS", "true"),
+        ("GITHUB_EVENT_NAME", "push"),
+        ("ACTIONS_RUNTIME_TOKEN", "eyJ"),
+        ("ACTIONS_RESULTS_URL", "https://results.example/"),
+    ];
+    let (code, said) = doctor(&job);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("missing[wandb-key]: this job has no key"), "{said}");
+    let identity = [
+        ("ACTIONS_ID_TOKEN_REQUEST_URL", "https://id.example/"),
+        ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "eyJ"),
+    ];
+    let (code, said) = doctor(&[job.as_slice(), &identity].concat());
+    assert_eq!(code, Some(0), "{said}");
+}
+
 #[test]
 fn the_guide_shows_what_init_writes() {
     let repository = fresh("diabetes");

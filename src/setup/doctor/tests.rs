@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::config::RegistryChoice;
 use crate::setup::workflows::{COMMAND, FORK, MAIN, PROMOTE, Plan};
 use crate::setup::{Written, workflows};
 
@@ -13,6 +14,7 @@ fn plan(approval: Approval) -> Plan {
         config: None,
         approval,
         environment: "production".to_owned(),
+        registry: RegistryChoice::Auto,
         wandb: false,
     }
 }
@@ -22,6 +24,7 @@ fn asks(approval: Approval) -> Asks {
         approval,
         environment: "production".to_owned(),
         source: "data/d.csv".to_owned(),
+        registry: RegistryChoice::Auto,
         wandb: false,
         shares_key: false,
     }
@@ -363,8 +366,10 @@ fn the_present_job() {
 fn fixes_are_yaml_or_a_command() {
     let all = ROWS.iter().chain(ADVICE);
     let found = all.flat_map(|Row(file, from, to, _)| edited(Approval::Environment, file, from, to));
+    let (wanted, _) = in_wandb(RegistryChoice::Wandb, Approval::Comment);
+    let without_key = examine(&wanted, &read(&workflows(&plan(Approval::Comment))), &somewhere());
     let mut n = 0;
-    for fix in found.filter_map(|finding| finding.fix) {
+    for fix in found.chain(without_key).filter_map(|finding| finding.fix) {
         n += 1;
         assert!(fix.ends_with('\n'), "{fix}");
         if !fix.starts_with("mlops ") {
@@ -374,45 +379,181 @@ fn fixes_are_yaml_or_a_command() {
     assert!(n > 20, "{n}");
 }
 
+/// What init writes for a repository that keeps its versions there.
+fn in_wandb(registry: RegistryChoice, approval: Approval) -> (Asks, Vec<Written>) {
+    let plan = Plan {
+        registry,
+        wandb: true,
+        ..plan(approval)
+    };
+    let asks = Asks {
+        registry,
+        wandb: true,
+        ..asks(approval)
+    };
+    (asks, workflows(&plan))
+}
+
+#[test]
+fn what_init_writes_for_wandb_is_healthy() {
+    for approval in [Approval::Comment, Approval::Environment, Approval::Auto] {
+        for registry in [RegistryChoice::Auto, RegistryChoice::Wandb, RegistryChoice::Embedded] {
+            let (mut asks, files) = in_wandb(registry, approval);
+            for shares_key in [false, true] {
+                asks.shares_key = shares_key;
+                assert_eq!(shown(&examine(&asks, &read(&files), &somewhere())), "", "{registry:?}");
+            }
+            for file in &files {
+                let gets_key = file.text.contains("wandb-api-key: ${{ secrets.WANDB_API_KEY }}");
+                assert_eq!(gets_key, !file.path.ends_with(FORK), "{}", file.path);
+                let writes = file.text.contains("contents: write");
+                let is_branch = registry != RegistryChoice::Wandb && !file.path.ends_with(FORK);
+                assert_eq!(writes, is_branch, "{}", file.path);
+            }
+        }
+    }
+    // Back in the repository, the branch has to be written again.
+    let (_, files) = in_wandb(RegistryChoice::Wandb, Approval::Comment);
+    let said = shown(&examine(&asks(Approval::Comment), &read(&files), &somewhere()));
+    assert_eq!(said.matches("lacks `contents: write`").count(), 2, "{said}");
+}
+
 #[test]
 fn a_job_without_the_key_of_its_registry_is_told() {
-    let asked = Asks {
-        wandb: true,
-        ..asks(Approval::Comment)
+    let told = |registry: RegistryChoice| {
+        let (asks, _) = in_wandb(registry, Approval::Comment);
+        shown(&examine(
+            &asks,
+            &read(&workflows(&plan(Approval::Comment))),
+            &somewhere(),
+        ))
     };
-    let missing = |wandb: bool| -> Vec<&'static str> {
-        let plan = Plan {
-            wandb,
-            ..plan(Approval::Comment)
-        };
-        let written = workflows(&plan);
-        let read: Vec<Workflow> = written
-            .iter()
-            .map(|one| Workflow::read(&one.path, &one.text).unwrap())
-            .collect();
-        let found = examine(&asked, &read, &somewhere());
-        found
-            .iter()
-            .map(|one| one.code)
-            .filter(|code| code.contains("key"))
-            .collect()
+    insta::assert_snapshot!(told(RegistryChoice::Wandb), @r"
+    missing[wandb-key] (mlops.yml:44): the job `model` has no key of W&B
+    missing[wandb-key] (mlops.yml:62): the job `publish` has no key of W&B
+    missing[wandb-key] (mlops-command.yml:31): the job `command` has no key of W&B
+    ");
+    insta::assert_snapshot!(told(RegistryChoice::Embedded), @r"
+    advice[wandb-key] (mlops.yml:44): the job `model` has no key of W&B
+    advice[wandb-key] (mlops.yml:62): the job `publish` has no key of W&B
+    advice[wandb-key] (mlops-command.yml:31): the job `command` has no key of W&B
+    ");
+}
+
+/// One job with the action, `MORE` beside its steps and `WITH` in its step.
+fn with_key(on: &str, more: &str, with: &str) -> Vec<&'static str> {
+    let (asks, _) = in_wandb(RegistryChoice::Wandb, Approval::Comment);
+    let asks = Asks {
+        shares_key: true,
+        ..asks
     };
-    assert_eq!(
-        missing(false),
-        ["wandb-key"; 3],
-        "judging, publishing and answering, not showing what forks found"
+    let text = format!(
+        "on: {on}\njobs:\n  m:\n    runs-on: ubuntu-latest\n    {more}\n    steps:\n      - uses: actions/checkout@v7\n      \
+         - uses: {}@v1\n        {with}\n",
+        super::super::ACTION
     );
-    assert_eq!(missing(true), Vec::<&str>::new());
-    for more in [
-        "env: {WANDB_API_KEY: x}",
-        "permissions: {id-token: write, contents: read}",
+    let workflow = Workflow::read(".github/workflows/m.yml", &text).unwrap();
+    let found = examine(&asks, &[workflow], &somewhere());
+    let mut codes: Vec<&str> = found.iter().map(|one| one.code).collect();
+    codes.retain(|code| code.contains("key"));
+    codes
+}
+
+#[test]
+fn every_way_to_a_key_is_known() {
+    for (more, with) in [
+        ("env: {WANDB_API_KEY: '${{ secrets.KEY }}'}", ""),
+        ("env: {WANDB_IDENTITY_TOKEN_FILE: /tmp/jwt}", ""),
+        ("permissions: {id-token: write, contents: read}", ""),
+        ("permissions: write-all", ""),
+        ("", "env: {WANDB_API_KEY: '${{ secrets.KEY }}'}"),
+        ("", "with: {WANDB-API-KEY: '${{ secrets.OTHER || secrets.KEY }}'}"),
+        ("", "with: {wandb-api-key: '${{ inputs.key }}'}"),
     ] {
-        let text = format!(
-            "on: push\n{more}\njobs:\n  m:\n    runs-on: ubuntu-latest\n    timeout-minutes: 5\n    steps:\n      - uses: {}@v1\n",
-            super::super::ACTION
-        );
-        let read = [Workflow::read(".github/workflows/m.yml", &text).unwrap()];
-        let found = examine(&asked, &read, &somewhere());
-        assert!(found.iter().all(|one| one.code != "wandb-key"), "{more}");
+        assert_eq!(with_key("push", more, with), [""; 0], "{more}{with}");
     }
+    for (more, with) in [
+        ("", ""),
+        ("", "with: {wandb-api-key: ''}"),
+        ("", "env: {WANDB_API_KEY: }"),
+    ] {
+        assert_eq!(with_key("push", more, with), ["wandb-key"], "{more}{with}");
+    }
+}
+
+#[test]
+fn a_key_that_others_get_is_told() {
+    let secret = "with: {wandb-api-key: '${{ secrets.KEY }}'}";
+    for (on, more, with, told) in [
+        (
+            "push",
+            "",
+            "with: {wandb-api-key: 0123456789abcdef}",
+            ["wandb-key-in-file"].as_slice(),
+        ),
+        (
+            "push",
+            "env: {WANDB_API_KEY: 0123456789abcdef}",
+            "",
+            &["wandb-key-in-file"],
+        ),
+        (
+            "push",
+            "",
+            "with: {wandb-api-key: '${{ vars.KEY }}'}",
+            &["wandb-key-in-file"],
+        ),
+        ("workflow_run", "", secret, &["wandb-key-unused"]),
+        ("workflow_run", "", "", &[]),
+        ("pull_request_target", "", secret, &["shared-key"]),
+        ("issue_comment", "", secret, &[]),
+    ] {
+        assert_eq!(with_key(on, more, with), told, "{on} {more}{with}");
+    }
+    let (asks, files) = in_wandb(RegistryChoice::Wandb, Approval::Comment);
+    let mut files = files;
+    for file in &mut files {
+        file.text = file.text.replace(
+            "${{ secrets.WANDB_API_KEY }}",
+            "0123456789abcdef0123456789abcdef01234567",
+        );
+    }
+    for finding in examine(&asks, &read(&files), &somewhere()) {
+        assert!(!format!("{finding:?}").contains("0123456789abcdef"), "{finding:?}");
+    }
+}
+
+#[test]
+fn the_present_key() {
+    let said = |access: Access, event: Option<&str>, about: bool, registry| {
+        let (mut asks, files) = in_wandb(registry, Approval::Comment);
+        asks.wandb = about;
+        let here = Surroundings {
+            wandb: access,
+            job: event.map(|event| CurrentJob {
+                event: event.to_owned(),
+                has_token: true,
+                has_runtime: true,
+            }),
+            ..somewhere()
+        };
+        let found = examine(&asks, &read(&files), &here);
+        let words = found.iter().map(|one| format!("{} {}", one.matter.word(), one.code));
+        words.collect::<Vec<_>>().join(", ")
+    };
+    let (auto, wandb, embedded) = (RegistryChoice::Auto, RegistryChoice::Wandb, RegistryChoice::Embedded);
+    let broken = || Access::Broken("what `WANDB_API_KEY` holds is too short".to_owned());
+    assert_eq!(said(Access::Usable, Some("push"), true, wandb), "");
+    assert_eq!(said(Access::Nothing, None, true, wandb), "");
+    assert_eq!(said(Access::Nothing, Some("push"), true, wandb), "missing wandb-key");
+    assert_eq!(said(Access::Nothing, Some("push"), true, embedded), "advice wandb-key");
+    assert_eq!(
+        said(Access::Nothing, Some("pull_request"), true, wandb),
+        "advice wandb-key"
+    );
+    assert_eq!(said(Access::Nothing, Some("workflow_run"), true, wandb), "");
+    assert_eq!(said(Access::Nothing, Some("push"), false, auto), "");
+    assert_eq!(said(broken(), None, false, auto), "missing wandb-key-form");
+    assert_eq!(said(broken(), Some("push"), true, embedded), "missing wandb-key-form");
+    assert_eq!(said(broken(), None, false, embedded), "");
 }
