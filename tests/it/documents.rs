@@ -46,3 +46,24 @@ fn the_readme_lists_every_key_and_estimator() {
         );
     }
 }
+
+/// The first block of YAML and every `wandb: {…}` of the guide, in a configuration.
+#[test]
+fn the_program_takes_what_the_guide_to_wandb_writes() {
+    let repository = Repository::example("diabetes");
+    let config = repository.read("mlops.yaml");
+    let guide = std::fs::read_to_string(root().join("docs/wandb.md")).unwrap();
+    let block = guide.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let in_line = guide.split("`wandb: {").skip(1);
+    let mut written: Vec<String> = in_line
+        .map(|rest| format!("wandb: {{{}", rest.split('`').next().unwrap()))
+        .collect();
+    assert!(written.len() >= 5, "{written:?}");
+    written.push(block.to_owned());
+    for more in written {
+        repository.write("mlops.yaml", &format!("{config}\n{more}\n"));
+        let ran = repository.run(&["doctor"]);
+        assert_eq!((ran.code, ran.stderr.as_str()), (1, ""), "{more}");
+        assert!(ran.stdout.starts_with("missing[no-workflow]"), "{}", ran.stdout);
+    }
+}
