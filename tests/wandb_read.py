@@ -34,7 +34,7 @@ class Scene:
         self.env = {
             "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": str(self.folder / "home"),
             "USER": "ada", "WANDB_BASE_URL": self.twin.url, "WANDB_API_KEY": KEY, "WANDB_ERROR_REPORTING": "false",
-            "WANDB_SILENT": "true", "MLOPS_WANDB_PACE_MS": "5",
+            "WANDB_SILENT": "true", "WANDB_DIR": str(self.folder), "MLOPS_WANDB_PACE_MS": "5",
         }  # fmt: skip
         (self.folder / "home").mkdir()
 
