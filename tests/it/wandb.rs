@@ -104,3 +104,23 @@ fn from_the_first_push_to_production_and_back() {
             .any(|line| !line.starts_with("::add-mask::") && line.contains(&twin.key()))
     );
 }
+
+#[test]
+fn a_command_sees_the_key_only_where_the_configuration_says_so() {
+    let twin = Twin::start();
+    let joins = "test \"$WANDB_RUN_GROUP\" = main && test -n \"$WANDB_API_KEY\" && test \"$WANDB_PROJECT\" = diabetes";
+    let off = "test -z \"$WANDB_API_KEY\" && test \"$WANDB_MODE\" = disabled";
+    for (share, command) in [("true", joins), ("false", off)] {
+        let mut world = world(&twin);
+        let config = world.config.replace(
+            "project: diabetes}",
+            &format!("project: diabetes, share_key: {share}}}"),
+        );
+        let (before, _) = config.split_once("  test:").unwrap();
+        let rest = config.split_once("  test:").unwrap().1.split_once('\n').unwrap().1;
+        world.config = format!("{before}  test: [{}]\n{rest}", json!(command));
+        world.push("main", &[("mlops.yaml", &world.config.clone())]);
+        let ran = world.run(&world.main());
+        assert_eq!(ran.code, 0, "share_key: {share}: {}", ran.log);
+    }
+}
