@@ -171,11 +171,12 @@ def odd_numbers(scene, api):
 
 def main():
     scene = Scene(*sys.argv[1:3])
-    os.environ.update(scene.env)
     odd = sys.argv[3:]
     if odd:
+        # With the home of whoever started this: tools of builds live there.
         made = subprocess.run(odd, cwd=ROOT, env={**os.environ, "MLOPS_WANDB_URL": scene.twin.url, "MLOPS_WANDB_KEY": KEY})
         assert made.returncode == 0, "the test that writes odd numbers failed"
+    os.environ.update(scene.env)
     import wandb
 
     api = wandb.Api()
