@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::UnboundedSender;
 
 use crate::base::{Diagnostic, Diagnostics, Span};
 use crate::cli::Invocation;
@@ -128,13 +128,7 @@ pub fn equipped(
 ) -> Result<(Services, Kept), Failure> {
     let (mut child_env, child_user) = workspace::children(&invocation.env, &opened.root)?;
     child_env.append(&mut kept.child_env);
-    let local = || {
-        (
-            Box::new(registry(&opened.root)) as Box<dyn ModelRegistry>,
-            REGISTRY.to_owned(),
-        )
-    };
-    let (registry, registry_place) = kept.registry.take().unwrap_or_else(local);
+    let (registry, registry_place) = kept.registry.take().unwrap_or_else(|| beside(opened));
     let services = Services {
         root: opened.root.clone(),
         registry,
@@ -166,7 +160,12 @@ pub fn start(invocation: &Invocation, opened: &Opened, job_type: &str, github: O
 
 /// The registry that the project's versions are in, for commands that only look.
 pub async fn looking(invocation: &Invocation, opened: &Opened) -> Result<(Box<dyn ModelRegistry>, String), Failure> {
-    let (events, _) = unbounded_channel();
-    let (services, _, _) = services(invocation, opened, "look", events).await?;
-    Ok((services.registry, services.registry_place))
+    let start = start(invocation, opened, "look", None);
+    let kept = wandb::choose(opened, &invocation.env, Reach::Local, &start).await?;
+    Ok(kept.registry.unwrap_or_else(|| beside(opened)))
+}
+
+/// The registry in the repository's own directory, and its name for people.
+fn beside(opened: &Opened) -> (Box<dyn ModelRegistry>, String) {
+    (Box::new(registry(&opened.root)), REGISTRY.to_owned())
 }

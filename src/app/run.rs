@@ -75,6 +75,7 @@ fn conclude(invocation: &Invocation, opened: &Opened, finished: Finished, work: 
         bundle,
         mut problems,
         could_not_find_out,
+        unpublished: _,
     } = finished;
     problems.locate(&opened.file, &opened.text);
     let before = previous(&opened.root, &facts);

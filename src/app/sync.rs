@@ -105,8 +105,14 @@ async fn deliver(invocation: &Invocation, opened: &Opened, directory: &Path) -> 
     }
     let publication = publication(opened, directory)?;
     let (events, _) = unbounded_channel();
-    let (services, kept, _) = project::services(invocation, opened, "sync", events).await?;
-    let Some(Account { client, place, .. }) = &kept.account else {
+    let (mut services, kept, _) = project::services(invocation, opened, "sync", events).await?;
+    let Some(Account {
+        client,
+        registry,
+        place,
+        ..
+    }) = &kept.account
+    else {
         return Err(Failure::Unusable(
             "there is no key to deliver it with: set `WANDB_API_KEY`".to_owned(),
         ));
@@ -116,9 +122,10 @@ async fn deliver(invocation: &Invocation, opened: &Opened, directory: &Path) -> 
         .map_err(|error| Failure::Track(error.into()))?;
     let mut version = None;
     if let Some((facts, files)) = publication {
-        let published = pipeline::publish_run(&services, &opened.project.promote, &facts, files).await;
-        kept.close(u8::from(published.is_err())).await;
-        version = Some(published?.version.number);
+        // The version is of the run that made it.
+        services.registry = Box::new(registry.of_run(&replayed.run));
+        let published = pipeline::publish_run(&services, &opened.project.promote, &facts, files).await?;
+        version = Some(published.version.number);
     }
     let done = json!({"run": replayed.url, "version": version});
     sys::write_atomic(&directory.join(DELIVERED), done.to_string().as_bytes())?;

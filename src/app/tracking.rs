@@ -9,7 +9,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 
 use crate::base::Secret;
-use crate::facts::{Champion, Facts, Outcome, TrackingFacts};
+use crate::facts::{Champion, TrackingFacts};
 use crate::pipeline::{self, Event, Finished, chain};
 use crate::report::{self, Render as _};
 use crate::track::Content;
@@ -137,7 +137,7 @@ impl Tracking {
         };
         let telling = tokio::time::timeout(FINISH_WITHIN, telling).await;
         locked(&OPEN).retain(|open| !Arc::ptr_eq(open, &tracker));
-        let unpublished = is_unpublished(&finished.facts);
+        let unpublished = finished.unpublished.take();
         let (mut tracking, mut waiting) = match telling {
             Ok(Ok((started, ended))) => {
                 let tracking = TrackingFacts {
@@ -151,7 +151,7 @@ impl Tracking {
             Err(_) => (lost("it did not answer in time"), None),
         };
         let is_lost = tracking.place.is_empty();
-        if waiting.is_none() && (is_lost || unpublished) {
+        if waiting.is_none() && (is_lost || unpublished.is_some()) {
             let said = std::mem::take(&mut *locked(&said));
             match write_down(&root, offline, &start, &said, end).await {
                 Ok(directory) => waiting = Some(directory),
@@ -165,16 +165,15 @@ impl Tracking {
             if is_lost {
                 tracking.place = shown(directory, &root);
             }
-            if unpublished {
-                let facts = publishable(&finished.facts).to_json();
-                if let Err(error) = sys::write_atomic(&directory.join(PUBLICATION), facts.as_bytes()) {
-                    add(
-                        &mut tracking.problem,
-                        &format!("the model could not be kept for later: {error}"),
-                    );
-                }
+            if let Some(facts) = &unpublished
+                && let Err(error) = sys::write_atomic(&directory.join(PUBLICATION), facts.to_json().as_bytes())
+            {
+                add(
+                    &mut tracking.problem,
+                    &format!("the model could not be kept for later: {error}"),
+                );
             }
-            if is_lost || unpublished {
+            if is_lost || unpublished.is_some() {
                 add(&mut tracking.problem, "`mlops sync` delivers it");
             }
         }
@@ -218,18 +217,6 @@ fn said(event: &Event) -> Vec<String> {
             progress::line(event, true, false).into_iter().collect()
         }
     }
-}
-
-/// A version that should have come about, and did not for want of the registry.
-fn is_unpublished(facts: &Facts) -> bool {
-    facts
-        .steps
-        .iter()
-        .any(|step| step.name == "publish" && step.outcome == Outcome::Error)
-        && facts
-            .registry
-            .as_ref()
-            .is_some_and(|registry| registry.digest.is_some())
 }
 
 fn end(finished: &Finished, data: Option<Dataset>) -> RunEnd {
@@ -317,20 +304,6 @@ async fn write_down(
     ended.waits.ok_or_else(|| TrackError::Broken {
         why: "nothing was written".to_owned(),
     })
-}
-
-/// The facts as they were before the registry could not be written: every gate had passed.
-fn publishable(facts: &Facts) -> Facts {
-    let reason = facts
-        .reason
-        .split("; but it could not be published")
-        .next()
-        .unwrap_or_default();
-    Facts {
-        passed: true,
-        reason: reason.to_owned(),
-        ..facts.clone()
-    }
 }
 
 /// The model where no registry has it.

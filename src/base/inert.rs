@@ -62,6 +62,17 @@ pub fn counted(n: usize, what: &str) -> String {
     }
 }
 
+/// A text of somebody else's on one line, without anything that steers, and not long.
+pub fn clean(text: &str, at_most: usize) -> String {
+    let line: String = without_escapes(text)
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .filter(|c| !is_invisible(*c))
+        .take(at_most)
+        .collect();
+    line.trim().to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

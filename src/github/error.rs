@@ -3,7 +3,7 @@
 use reqwest::Method;
 
 use super::retry::Fault;
-use crate::base::{is_invisible, without_escapes};
+pub use crate::base::clean;
 
 /// Why GitHub did not do it. No variant can hold a token: all texts are of the path or of GitHub's answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -148,17 +148,6 @@ pub fn message(body: &[u8]) -> String {
         return "it gives no reason".to_owned();
     }
     clean(&parts.join("; "), 300)
-}
-
-/// A text of somebody else's on one line, without anything that steers, and not long.
-pub fn clean(text: &str, at_most: usize) -> String {
-    let line: String = without_escapes(text)
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .filter(|c| !is_invisible(*c))
-        .take(at_most)
-        .collect();
-    line.trim().to_owned()
 }
 
 /// The permission that a call needs, as it stands in a workflow.

@@ -2,21 +2,8 @@
 
 use std::time::Duration;
 
-/// How long a second of waiting is. Tests make it short; what GitHub asks for in seconds is measured by it too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pace(pub Duration);
-
-impl Default for Pace {
-    fn default() -> Self {
-        Self(Duration::from_secs(1))
-    }
-}
-
-impl Pace {
-    fn seconds(self, n: u64) -> Duration {
-        self.0.saturating_mul(u32::try_from(n).unwrap_or(u32::MAX))
-    }
-}
+pub use crate::base::Pace;
+use crate::base::http_moment;
 
 /// How a call was lost.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -92,7 +79,7 @@ const LONGEST: u64 = 24 * 3600;
 
 /// Does this answer mean "later"? `message` is what GitHub says in words.
 pub fn passing(status: u16, signs: &Signs, message: &str) -> Option<Failure> {
-    let date = signs.date.as_deref().and_then(moment);
+    let date = signs.date.as_deref().and_then(http_moment);
     let retry_after = signs.retry_after.as_deref().and_then(|text| seconds(text, date));
     match status {
         500 | 502 | 503 | 504 => Some(Failure::Lost {
@@ -125,14 +112,8 @@ fn seconds(text: &str, now: Option<i64>) -> Option<u64> {
     if let Ok(seconds) = text.parse() {
         return Some(seconds);
     }
-    let until = moment(text)?.saturating_sub(now?);
+    let until = http_moment(text)?.saturating_sub(now?);
     Some(u64::try_from(until).unwrap_or(0))
-}
-
-/// A date as HTTP writes it, in Unix seconds.
-fn moment(text: &str) -> Option<i64> {
-    let zoned = jiff::fmt::rfc2822::parse(text).ok()?;
-    Some(zoned.timestamp().as_second())
 }
 
 /// How long to wait before the next try after `failures` failures, or `None` when it was the last.
@@ -178,7 +159,7 @@ mod tests {
 
     #[test]
     fn limits_wait_as_long_as_they_say() {
-        let now = moment(DATE).unwrap();
+        let now = http_moment(DATE).unwrap();
         let used_up = Signs {
             remaining: Some(0),
             reset: Some(now + 90),

@@ -15,6 +15,7 @@ pub struct Draft {
     pub facts: Facts,
     pub problems: Diagnostics,
     pub could_not_find_out: bool,
+    pub unpublished: Option<Box<Facts>>,
 }
 
 impl Draft {
@@ -55,6 +56,7 @@ impl Draft {
             facts,
             problems: Diagnostics::default(),
             could_not_find_out: false,
+            unpublished: None,
         }
     }
 
@@ -100,6 +102,7 @@ impl Draft {
             bundle,
             problems: self.problems,
             could_not_find_out: self.could_not_find_out,
+            unpublished: self.unpublished,
         }
     }
 }

@@ -62,6 +62,8 @@ pub struct Finished {
     pub problems: Diagnostics,
     /// Whether some step could not find out what it was asked for.
     pub could_not_find_out: bool,
+    /// The facts of a run that had passed, and whose model could not be published: what is published later.
+    pub unpublished: Option<Box<Facts>>,
 }
 
 /// Runs everything for this project. Lint and tests come first, since they may write what is learned from.
@@ -210,6 +212,7 @@ async fn publish_bundle(
         Err(error) => {
             let detail = chain(&error);
             draft.facts.registry = Some(unpublished(services, bundle, detail.clone()));
+            draft.unpublished = Some(Box::new(draft.facts.clone()));
             draft.facts.reason = format!("{}; but it could not be published: {detail}", draft.facts.reason);
             draft.facts.passed = false;
             draft.step(services, "publish", Outcome::Error, Some(detail), watch.elapsed_ms());

@@ -15,6 +15,6 @@ pub use read::{FileKind, kind, list, open, open_part, read, read_beneath, read_t
 #[cfg(test)]
 pub use write::die_after;
 pub use write::{
-    Incoming, copy, create_dir, create_exclusive, is_temp, overwrite, remove_dir, remove_stale_temps, sync_dir,
-    write_atomic,
+    Incoming, copy, create_anew, create_dir, create_exclusive, is_temp, overwrite, remove_dir, remove_stale_temps,
+    sync_dir, write_atomic,
 };

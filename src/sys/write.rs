@@ -145,6 +145,16 @@ pub fn overwrite(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     file.write_all(bytes).map_err(fail)
 }
 
+/// Makes an empty file that grows. What had its name is removed, and neither followed nor added to.
+pub fn create_anew(path: &Path) -> Result<File, FileError> {
+    remove(path)?;
+    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    let opened = rustix::fs::open(path, flags, Mode::from_raw_mode(0o666))
+        .map_err(|errno| FileError::io("create", path, errno.into()))?;
+    sync_dir(parent_of(path))?;
+    Ok(File::from(opened))
+}
+
 /// Removes a directory and everything in it; symbolic links are removed, not followed.
 pub fn remove_dir(dir: &Path) -> Result<(), FileError> {
     std::fs::remove_dir_all(dir).map_err(|source| FileError::io("remove", dir, source))
@@ -333,6 +343,22 @@ mod tests {
         at_work.lock().unwrap();
         remove_stale_temps(dir.path()).unwrap();
         assert_eq!(names(dir.path()), [".mlops-tmp-live", "mine"]);
+    }
+
+    #[test]
+    fn a_growing_file_begins_empty_and_takes_no_others_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, other) = (dir.path().join("log"), dir.path().join("other"));
+        std::fs::write(&other, "theirs").unwrap();
+        std::os::unix::fs::symlink(&other, &path).unwrap();
+        for text in ["one", "two"] {
+            let mut file = create_anew(&path).unwrap();
+            file.write_all(text.as_bytes()).unwrap();
+            file.write_all(b"!").unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{text}!"));
+        }
+        assert_eq!(std::fs::read(&other).unwrap(), b"theirs");
+        assert!(create_anew(&dir.path().join("none/log")).unwrap_err().is_not_found());
     }
 
     #[test]

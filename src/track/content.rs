@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::base::Digest;
 use crate::sys::{self, FileError};
+use crate::wandb;
 
 /// Files are read in pieces of this size.
 const PIECE: usize = 256 * 1024;
@@ -26,6 +27,24 @@ impl From<Vec<u8>> for Content {
 impl From<&str> for Content {
     fn from(text: &str) -> Self {
         Self::Bytes(text.as_bytes().to_vec())
+    }
+}
+
+impl From<Content> for wandb::Content {
+    fn from(content: Content) -> Self {
+        match content {
+            Content::Bytes(bytes) => Self::Bytes(bytes),
+            Content::File(path) => Self::File(path),
+        }
+    }
+}
+
+impl From<wandb::Content> for Content {
+    fn from(content: wandb::Content) -> Self {
+        match content {
+            wandb::Content::Bytes(bytes) => Self::Bytes(bytes),
+            wandb::Content::File(path) => Self::File(path),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::place::{Place, Right};
 use super::retry::Fault;
-use crate::base::{is_invisible, without_escapes};
+pub use crate::base::clean;
 
 /// Why W&B did not do it. No variant can hold a key or a signed address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -234,17 +234,6 @@ pub fn storage_code(body: &[u8]) -> Option<String> {
     let (code, _) = rest.split_once("</Code>")?;
     let is_code = !code.is_empty() && code.len() <= 64 && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
     is_code.then(|| code.to_owned())
-}
-
-/// A text of somebody else's on one line, without anything that steers, and not long.
-pub fn clean(text: &str, at_most: usize) -> String {
-    let line: String = without_escapes(text)
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .filter(|c| !is_invisible(*c))
-        .take(at_most)
-        .collect();
-    line.trim().to_owned()
 }
 
 #[cfg(test)]

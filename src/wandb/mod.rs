@@ -22,12 +22,14 @@ mod tries;
 mod upload;
 mod wire;
 
-pub use artifacts::{Checksum, ClientIds, Content, Described, Entry, Files, NewArtifact, Reference, publish};
+pub use artifacts::{
+    Checksum, ClientIds, Content, Described, DescribedEntry, Entry, Files, NewArtifact, Reference, check_path, publish,
+};
 pub use client::{Attribution, Client, Settings};
 pub use error::WandbError;
 pub use hosts::Hosts;
 pub use key::{Key, KeySource, netrc_password};
-pub use lines::{Offsets, number, object, text};
+pub use lines::Offsets;
 pub use oidc::{Credentials, GithubIdentity};
 pub use operations::*;
 pub use replay::replay;

@@ -2,21 +2,8 @@
 
 use std::time::Duration;
 
-/// How long a second of waiting is. Tests make it short; what W&B asks for in seconds is measured by it too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pace(pub Duration);
-
-impl Default for Pace {
-    fn default() -> Self {
-        Self(Duration::from_secs(1))
-    }
-}
-
-impl Pace {
-    pub fn seconds(self, n: u64) -> Duration {
-        self.0.saturating_mul(u32::try_from(n).unwrap_or(u32::MAX))
-    }
-}
+pub use crate::base::Pace;
+use crate::base::http_moment;
 
 /// What is asked, as far as trying again goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -174,7 +161,7 @@ const LONGEST: u64 = 24 * 3600;
 impl Signs {
     /// Seconds that W&B asks to wait before the next call.
     pub fn asked(&self) -> Option<u64> {
-        let date = self.date.as_deref().and_then(moment);
+        let date = self.date.as_deref().and_then(http_moment);
         let after = self.retry_after.as_deref().and_then(|text| after(text, date));
         let is_used_up = || number(self.remaining.as_deref()?).map(|left| left == 0);
         after
@@ -194,7 +181,7 @@ pub fn passing(kind: Kind, status: u16, signs: &Signs) -> Option<Failure> {
 /// `Retry-After`: a number of seconds or a date.
 fn after(text: &str, now: Option<i64>) -> Option<u64> {
     number(text).or_else(|| {
-        let until = moment(text.trim())?.saturating_sub(now?);
+        let until = http_moment(text.trim())?.saturating_sub(now?);
         Some(u64::try_from(until).unwrap_or(0))
     })
 }
@@ -212,12 +199,6 @@ fn number(text: &str) -> Option<u64> {
         reason = "it is between them"
     )]
     (seconds >= 0.0).then(|| seconds.ceil().min(LONGEST as f64) as u64)
-}
-
-/// A date as HTTP writes it, in Unix seconds.
-fn moment(text: &str) -> Option<i64> {
-    let zoned = jiff::fmt::rfc2822::parse(text).ok()?;
-    Some(zoned.timestamp().as_second())
 }
 
 /// How long to wait before the next try after `failures` failures, or `None` when it was the last.

@@ -29,7 +29,7 @@ pub struct Records {
     pub summary: String,
     /// `{"lr": {"value": 0.1}, "_wandb": {"value": {…}}}`.
     pub config: Value,
-    pub metadata: RunMetadata,
+    pub metadata: Option<RunMetadata>,
     pub requirements: Option<String>,
     /// All that the run printed.
     pub output: Option<Content>,
@@ -62,8 +62,9 @@ impl Records {
         files.extend([
             ("wandb-summary.json".to_owned(), text(self.summary)),
             ("config.yaml".to_owned(), text(yaml(&self.config))),
-            ("wandb-metadata.json".to_owned(), text(metadata(&self.metadata))),
         ]);
+        let metadata = self.metadata.map(|run| text(metadata(&run)));
+        files.extend(metadata.map(|metadata| ("wandb-metadata.json".to_owned(), metadata)));
         files.extend(
             self.requirements
                 .map(|list| ("requirements.txt".to_owned(), text(list))),

@@ -24,6 +24,10 @@ fn kept(twin: &Twin) -> String {
     for (project, about) in seen["projects"].as_object().unwrap() {
         lines.push(project.clone());
         for (name, collection) in about["collections"].as_object().unwrap() {
+            // Tables of runs come in any order; tests of the tracker look into them.
+            if collection["type"] == "run_table" {
+                continue;
+            }
             lines.push(format!("  {name}, a {} of {}", collection["kind"], collection["type"]));
             for version in collection["versions"].as_array().unwrap() {
                 let files: Vec<&String> = version["files"].as_object().unwrap().keys().collect();

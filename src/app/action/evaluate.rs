@@ -120,6 +120,7 @@ pub async fn evaluate(desk: &Desk, invocation: &Invocation, job: &Evaluate, work
         bundle,
         mut problems,
         could_not_find_out,
+        unpublished: _,
     } = finished;
     problems.locate(&opened.file, &opened.text);
     problems.extend(opened.warnings.clone());

@@ -1,8 +1,10 @@
 //! Trackers of runs. Code above does not know which one it talks to.
 
-mod laid;
+mod artifacts;
+mod clock;
 mod offline;
 mod online;
+mod shown;
 #[cfg(test)]
 mod tests;
 

@@ -4,33 +4,37 @@
 //! wandb/offline-run-20261125_080910-gh-17-1-publish/
 //!   run-….wandb   the log, for `wandb sync` and `mlops sync`
 //!   files/        tables, pictures, the report
+//!   data/         what the run was given, if that is no reference
 //!   model/        the files of the model, which the log names as an artifact
+//!   tables/       tables once more, as artifacts
 //! ```
-//! Paths in the log are relative to the folder above `wandb`, which is where `wandb sync` is started.
+//! Paths in the log are relative to the folder above `wandb`, which is where `wandb sync` is started. Every record is
+//! written as it comes: whenever the job is killed, what was told until then is read.
 
-use std::collections::BTreeMap;
+mod ending;
+#[cfg(test)]
+mod tests;
+mod written;
+
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::laid::{Laid, Line, laid, settings};
-use super::online::dataset;
+use super::clock::Clock;
 use super::{Ended, RunEnd, RunStart, Started, TrackError, Tracker};
-use crate::sys::{self, Stopwatch};
-use crate::track::Content;
-use crate::track::record::Model;
-use crate::wandb::log::records::{
-    Artifact, Exit, File, Files, Git, History, Item, Items, Kind, Manifest, Moment, Output, PolicyConfig, Run, Step,
-};
-use crate::wandb::log::{Log, item};
-use crate::wandb::{self, ClientIds, RunPath};
+use crate::sys::{self, FileError};
+use crate::wandb::RunPath;
+use crate::wandb::log::Log;
+use crate::wandb::log::records::Kind;
 
 const RUNS: &str = "wandb";
+const FILES: &str = "files";
 /// Beside the log: the files of the model.
 pub const MODEL: &str = "model";
-/// A file that is larger is not copied to wait.
-const MAX_FILE_BYTES: u64 = 4 << 30;
+/// What of the console is kept for the file beside the run.
+const MAX_OUTPUT: usize = 32 << 20;
 
 /// Writes one run below a folder.
 pub struct Offline {
@@ -47,15 +51,17 @@ pub struct OfflinePlace {
     pub project: String,
 }
 
+/// A run that is written.
 struct Open {
+    run: RunPath,
     start: RunStart,
-    place: OfflinePlace,
     directory: PathBuf,
     /// The directory as the log names it.
     name: String,
-    log: Log,
-    watch: Stopwatch,
-    lines: Vec<String>,
+    path: PathBuf,
+    log: Log<File>,
+    clock: Clock,
+    output: String,
 }
 
 impl Offline {
@@ -75,253 +81,90 @@ impl Offline {
 #[async_trait]
 impl Tracker for Offline {
     async fn start(&self, run: &RunStart) -> Result<Started, TrackError> {
-        let name = format!("{RUNS}/offline-run-{}-{}", moment(run), run.id);
-        let directory = self.base.join(&name);
-        sys::create_dir(&directory.join("files"))?;
-        let mut log = Log::new();
-        log.push(Kind::Run(begun(run, &self.place)));
-        let open = Open {
-            start: run.clone(),
-            place: self.place.clone(),
-            directory: directory.clone(),
-            name,
-            log,
-            watch: Stopwatch::start(),
-            lines: Vec::new(),
-        };
-        open.write()?;
+        let open = Open::begin(&self.base, &self.place, run)?;
+        let place = open.directory.display().to_string();
         *self.open() = Some(open);
-        Ok(Started {
-            place: directory.display().to_string(),
-            url: None,
-        })
+        Ok(Started { place, url: None })
     }
 
     fn say(&self, line: &str) {
         if let Some(open) = self.open().as_mut() {
-            open.lines.push(line.to_owned());
+            open.say(line);
         }
     }
 
     async fn finish(&self, end: RunEnd) -> Result<Ended, TrackError> {
         let open = self.open().take().ok_or_else(|| TrackError::Broken {
-            why: "the run was not opened".to_owned(),
+            why: "there is no open run to be ended".to_owned(),
         })?;
-        // Files may be large, and nothing else waits for them here.
-        let done = tokio::task::spawn_blocking(move || open.close(end)).await;
-        let directory = done.map_err(|error| TrackError::Broken { why: error.to_string() })??;
-        Ok(Ended {
-            warnings: Vec::new(),
-            waits: Some(directory),
-        })
+        // Files may be large.
+        let ended = tokio::task::spawn_blocking(move || open.end(end)).await;
+        ended.map_err(|error| TrackError::Broken { why: error.to_string() })?
     }
 
     async fn interrupt(&self, exit_code: u8) {
         let Some(mut open) = self.open().take() else { return };
-        open.console();
-        open.log.push(exit(exit_code, &open.watch));
-        if let Err(error) = open.write() {
+        if let Err(error) = open.exit(exit_code) {
             tracing::warn!(%error, "the offline run has no end");
         }
     }
 }
 
 impl Open {
-    fn write(&self) -> Result<(), TrackError> {
-        let path = self.directory.join(format!("run-{}.wandb", self.start.id));
-        Ok(sys::write_atomic(&path, self.log.bytes())?)
-    }
-
-    fn console(&mut self) {
-        for line in std::mem::take(&mut self.lines) {
-            self.log.push(Kind::Output(Output {
-                output_type: 1,
-                timestamp: Some(seconds(self.start.started.0)),
-                line: format!("{line}\n"),
-            }));
-        }
-    }
-
-    fn close(mut self, mut end: RunEnd) -> Result<PathBuf, TrackError> {
-        self.console();
-        let (exit_code, data, model) = (end.exit_code, end.data.take(), end.model.take());
-        let seconds = self.watch.elapsed_ms() as f64 / 1000.0;
-        let Laid {
-            config,
-            rows,
-            summary,
-            files,
-        } = laid(&self.start, end, seconds);
-        let update = config
-            .iter()
-            .map(|(name, value)| item(name, value.to_string()))
-            .collect();
-        self.log.push(Kind::Config(Items { update }));
-        for (row, step) in rows.iter().zip(0..) {
-            self.log.push(Kind::History(History {
-                item: items(row),
-                step: Some(Step { num: step }),
-            }));
-        }
-        self.log.push(Kind::Summary(Items {
-            update: items(&summary),
-        }));
-        self.files(files)?;
-        if let Some(data) = data {
-            let path = RunPath {
-                entity: String::new(),
-                project: String::new(),
-                run: self.start.id.clone(),
-            };
-            self.artifact(wandb::Described::of(&dataset(&path, data))?, "data")?;
-        }
-        if let Some(model) = model {
-            self.model(model)?;
-        }
-        self.log.push(exit(exit_code, &self.watch));
-        self.write()?;
-        Ok(self.directory)
-    }
-
-    fn files(&mut self, files: BTreeMap<String, Content>) -> Result<(), TrackError> {
-        let mut named = Vec::new();
-        for (name, content) in files {
-            let kind = if name.starts_with("media/") { 2 } else { 0 };
-            copy(&self.directory.join("files").join(&name), content)?;
-            named.push(File {
-                path: name,
-                policy: 1,
-                kind,
-            });
-        }
-        self.log.push(Kind::Files(Files { files: named }));
-        Ok(())
-    }
-
-    fn model(&mut self, model: Model) -> Result<(), TrackError> {
-        let artifact = wandb::NewArtifact {
-            entity: String::new(),
-            project: String::new(),
-            run: Some(self.start.id.clone()),
-            type_name: "model".to_owned(),
-            name: model.name,
-            description: None,
-            metadata: Some(model.metadata),
-            aliases: Vec::new(),
-            tags: Vec::new(),
-            entries: model
-                .files
-                .into_iter()
-                .map(|(name, content)| (name, wandb::Entry::File(content.into())))
-                .collect(),
-            client_ids: None,
+    fn begin(base: &Path, place: &OfflinePlace, start: &RunStart) -> Result<Self, TrackError> {
+        let moment = jiff::Timestamp::from_second(start.started.0).unwrap_or_default();
+        let name = format!("{RUNS}/offline-run-{}-{}", moment.strftime("%Y%m%d_%H%M%S"), start.id);
+        let directory = base.join(&name);
+        sys::create_dir(&directory.join(FILES))?;
+        let path = directory.join(format!("run-{}.wandb", start.id));
+        let run = RunPath {
+            entity: place.entity.clone(),
+            project: place.project.clone(),
+            run: start.id.clone(),
         };
-        self.artifact(wandb::Described::of(&artifact)?, MODEL)
+        let log = Log::begin(sys::create_anew(&path)?).map_err(|error| FileError::io("write", &path, error))?;
+        let mut open = Self {
+            clock: Clock::new(start),
+            start: start.clone(),
+            output: String::new(),
+            run,
+            directory,
+            name,
+            path,
+            log,
+        };
+        open.push(written::begun(&open.run, start))?;
+        open.settle()?;
+        Ok(open)
     }
 
-    /// Copies the files of an artifact beside the log, and names it there.
-    fn artifact(&mut self, artifact: wandb::Described, folder: &str) -> Result<(), TrackError> {
-        let mut contents = Vec::new();
-        for entry in artifact.entries {
-            let local_path = match entry.content {
-                Some(content) => {
-                    copy(&self.directory.join(folder).join(&entry.path), content.into())?;
-                    format!("{}/{folder}/{}", self.name, entry.path)
-                }
-                None => String::new(),
-            };
-            contents.push(wandb::log::records::Content {
-                path: entry.path,
-                digest: entry.digest,
-                reference: entry.reference.unwrap_or_default(),
-                size: i64::try_from(entry.size_bytes).unwrap_or(i64::MAX),
-                local_path,
-            });
+    fn push(&mut self, kind: Kind) -> Result<(), FileError> {
+        self.log
+            .push(kind)
+            .map_err(|error| FileError::io("write", &self.path, error))
+    }
+
+    /// Nothing gets lost from here on, even by a power cut.
+    fn settle(&self) -> Result<(), FileError> {
+        let file = self.log.out();
+        file.sync_all()
+            .map_err(|error| FileError::io("write", &self.path, error))
+    }
+
+    fn say(&mut self, line: &str) {
+        let said = written::said(self.clock.moment(), line);
+        // One that can not be written is told at the end, which can not be written either.
+        if let Err(error) = self.push(said) {
+            tracing::debug!(%error, "a line of the console is not in the offline run");
         }
-        let ids = ClientIds::of(&[&self.start.id], &artifact.name, &artifact.digest);
-        self.log.push(Kind::Artifact(Artifact {
-            run_id: self.start.id.clone(),
-            project: self.place.project.clone(),
-            entity: self.place.entity.clone(),
-            type_name: artifact.type_name,
-            name: artifact.name,
-            digest: artifact.digest,
-            description: String::new(),
-            metadata: artifact
-                .metadata
-                .map(|metadata| metadata.to_string())
-                .unwrap_or_default(),
-            aliases: vec!["latest".to_owned()],
-            manifest: Some(Manifest {
-                version: 1,
-                storage_policy: "wandb-storage-policy-v1".to_owned(),
-                policy_config: vec![PolicyConfig {
-                    key: "storageLayout".to_owned(),
-                    value_json: "\"V2\"".to_owned(),
-                }],
-                contents,
-            }),
-            finalize: true,
-            client_id: ids.artifact,
-            sequence_client_id: ids.sequence,
-        }));
-        Ok(())
+        if self.output.len() + line.len() < MAX_OUTPUT {
+            self.output.push_str(line);
+            self.output.push('\n');
+        }
     }
-}
 
-fn copy(path: &Path, content: Content) -> Result<(), TrackError> {
-    if let Some(folder) = path.parent() {
-        sys::create_dir(folder)?;
+    fn exit(&mut self, exit_code: u8) -> Result<(), FileError> {
+        self.push(written::exit(self.clock.moment(), exit_code))?;
+        self.settle()
     }
-    match content {
-        Content::Bytes(bytes) => sys::write_atomic(path, &bytes)?,
-        Content::File(from) => sys::copy(&from, path, MAX_FILE_BYTES)?,
-    }
-    Ok(())
-}
-
-/// `20261125_080910`.
-fn moment(run: &RunStart) -> String {
-    let moment = jiff::Timestamp::from_second(run.started.0).unwrap_or_default();
-    moment.strftime("%Y%m%d_%H%M%S").to_string()
-}
-
-fn begun(run: &RunStart, place: &OfflinePlace) -> Run {
-    let config = settings(&run.config, &serde_json::Map::new());
-    let update = config
-        .iter()
-        .map(|(name, value)| item(name, value.to_string()))
-        .collect();
-    Run {
-        run_id: run.id.clone(),
-        entity: place.entity.clone(),
-        project: place.project.clone(),
-        config: Some(Items { update }),
-        run_group: run.group.clone().unwrap_or_default(),
-        job_type: run.job_type.clone(),
-        display_name: run.display_name.clone(),
-        notes: run.notes.clone().unwrap_or_default(),
-        tags: run.tags.clone(),
-        host: run.host.clone().unwrap_or_default(),
-        start_time: Some(seconds(run.started.0)),
-        git: run.git.as_ref().map(|git| Git {
-            remote_url: git.remote.clone(),
-            commit: git.commit.clone(),
-        }),
-    }
-}
-
-fn seconds(seconds: i64) -> Moment {
-    Moment { seconds, nanos: 0 }
-}
-
-fn items(line: &Line) -> Vec<Item> {
-    line.iter().map(|(name, value)| item(name, value.clone())).collect()
-}
-
-fn exit(exit_code: u8, watch: &Stopwatch) -> Kind {
-    Kind::Exit(Exit {
-        exit_code: i32::from(exit_code),
-        runtime: i32::try_from(watch.elapsed_ms() / 1000).unwrap_or(i32::MAX),
-    })
 }

@@ -1,56 +1,81 @@
-//! Runs in W&B: opened when work begins, told line by line, closed with everything that was found.
+//! Runs in W&B, told while they run.
+//!
+//! A run is found again by its id: whatever an earlier attempt of the same job left, this one goes on behind it and ends
+//! it. Pictures and files are sent before the rows that speak of them.
 
-use std::collections::BTreeMap;
+mod beginning;
+mod ending;
+mod media;
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use serde_json::Value;
 
-use super::laid::{Laid, laid, settings, wrapped};
-use super::{Ended, RunEnd, RunStart, Started, TrackError, Tracker};
-use crate::sys::{self, Stopwatch};
-use crate::track::record::{DataEntry, Dataset};
-use crate::track::{Content, Wandb};
-use crate::wandb::{
-    self, Checksum, Client, Entry, NewArtifact, Offsets, Records, Reference, Rhythm, RunGit, RunMetadata, RunPath,
-    Stream, UpsertRun, UseArtifact,
-};
+use super::clock::Clock;
+use super::{Ended, Started, TrackError, Tracker};
+use crate::track::Wandb;
+use crate::track::record::{RunEnd, RunStart};
+use crate::wandb::media::console_line;
+use crate::wandb::{Client, Rhythm, RunPath, Stream};
 
-/// What the data of a run are in W&B.
-const DATASET: &str = "dataset";
-/// The console as a file holds as much of it.
-const MAX_OUTPUT: usize = 8 << 20;
+/// What of the console is kept for the file beside the run.
+const MAX_OUTPUT: usize = 32 << 20;
+/// When the job is told to stop: for what was said last, and then for the bare end. Together below two seconds.
+const LAST_WORDS: Duration = Duration::from_millis(1_300);
+const BARE_END: Duration = Duration::from_millis(600);
 
 /// Where runs go.
-#[derive(Clone)]
 pub struct OnlinePlace {
     pub entity: String,
     pub project: String,
-    /// Where the versions are that runs are compared with.
+    /// Where the versions are that runs are compared with, if that is in W&B.
     pub registry: Option<Wandb>,
 }
 
-/// One run in W&B.
+/// Keeps runs in W&B.
 pub struct Online {
     client: Client,
     place: OnlinePlace,
-    open: Mutex<Option<Open>>,
+    rhythm: Rhythm,
+    stage: Mutex<Stage>,
 }
 
-/// The run, while it is open.
+/// How far the run is.
+enum Stage {
+    None,
+    /// It is being opened or closed: W&B may know it.
+    Busy(RunPath),
+    Open(Box<Open>),
+    Over,
+}
+
+/// A run that is told.
 struct Open {
+    run: RunPath,
     start: RunStart,
-    path: RunPath,
     stream: Stream,
-    watch: Stopwatch,
-    /// The settings that the run has already.
-    config: BTreeMap<String, Value>,
+    /// The settings as W&B has them.
+    config: serde_json::Value,
+    /// Rows below this one are there already.
+    next_step: u64,
+    clock: Clock,
+    /// Whether W&B knows the parts of a line of the console.
     is_structured: bool,
     output: String,
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+impl Open {
+    fn say(&mut self, line: &str) {
+        let at_ms = self.clock.moment().at_ms;
+        self.stream.output(console_line(at_ms, line, self.is_structured));
+        if self.output.len() + line.len() < MAX_OUTPUT {
+            self.output.push_str(line);
+            self.output.push('\n');
+        }
+    }
 }
 
 impl Online {
@@ -58,14 +83,28 @@ impl Online {
         Self {
             client,
             place,
-            open: Mutex::new(None),
+            rhythm: Rhythm::default(),
+            stage: Mutex::new(Stage::None),
         }
     }
 
-    fn take(&self) -> Result<Open, TrackError> {
-        locked(&self.open).take().ok_or_else(|| TrackError::Broken {
-            why: "the run was not opened".to_owned(),
-        })
+    fn stage(&self) -> MutexGuard<'_, Stage> {
+        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The open run, which is being closed from now on.
+    fn take(&self) -> Option<Box<Open>> {
+        let mut stage = self.stage();
+        match std::mem::replace(&mut *stage, Stage::Over) {
+            Stage::Open(open) => {
+                *stage = Stage::Busy(open.run.clone());
+                Some(open)
+            }
+            other => {
+                *stage = other;
+                None
+            }
+        }
     }
 }
 
@@ -77,255 +116,59 @@ impl Tracker for Online {
             project: self.place.project.clone(),
             run: run.id.clone(),
         };
-        let before = wandb::run_resume(&self.client, &path).await?;
-        let config = before
-            .as_ref()
-            .and_then(|run| run.config.as_ref())
-            .map(unwrapped)
-            .unwrap_or_default();
-        let mut all = config.clone();
-        all.extend(settings(&run.config, &serde_json::Map::new()));
-        let mut tags = run.tags.clone();
-        let theirs = before.iter().flat_map(|run| run.tags.iter());
-        tags.extend(theirs.filter(|tag| !run.tags.contains(tag)).cloned());
-        let upsert = UpsertRun {
-            id: before.as_ref().map(|run| run.id.clone()),
-            name: run.id.clone(),
-            entity: Some(path.entity.clone()),
-            project: path.project.clone(),
-            display_name: Some(run.display_name.clone()),
-            group: run.group.clone(),
-            job_type: Some(run.job_type.clone()),
-            tags: Some(tags),
-            notes: run.notes.clone(),
-            config: Some(wrapped(&all)),
-            summary: None,
-            commit: run.git.as_ref().map(|git| git.commit.clone()),
-            repository: run.git.as_ref().map(|git| git.remote.clone()),
-            program: Some(run.program.clone()),
-            host: run.host.clone(),
+        *self.stage() = Stage::Busy(path.clone());
+        let open = self.open(path, run).await?;
+        let RunPath { entity, project, run } = &open.run;
+        let started = Started {
+            place: format!("W&B {entity}/{project}"),
+            url: Some(self.client.hosts().run(entity, project, run)),
         };
-        let made = wandb::upsert_run(&self.client, &upsert).await?;
-        let features = self.client.features().await?;
-        // A job that is repeated finds what it found before: its rows take the place of those that are there.
-        let offsets = before.as_ref().map_or_else(Offsets::default, |run| Offsets {
-            history: 0,
-            events: run.n_events,
-            output: run.n_log,
-        });
-        let open = Open {
-            start: run.clone(),
-            stream: Stream::open(self.client.clone(), made.path.clone(), offsets, Rhythm::default()),
-            path: made.path.clone(),
-            watch: Stopwatch::start(),
-            config: all,
-            is_structured: features.has("STRUCTURED_CONSOLE_LOGS"),
-            output: String::new(),
-        };
-        *locked(&self.open) = Some(open);
-        Ok(Started {
-            place: format!("W&B {}/{}", made.path.entity, made.path.project),
-            url: Some(
-                self.client
-                    .hosts()
-                    .run(&made.path.entity, &made.path.project, &made.path.run),
-            ),
-        })
+        let mut stage = self.stage();
+        if matches!(*stage, Stage::Over) {
+            return Err(TrackError::Broken {
+                why: "the job was stopped while the run was being opened".to_owned(),
+            });
+        }
+        *stage = Stage::Open(Box::new(open));
+        Ok(started)
     }
 
     fn say(&self, line: &str) {
-        if let Some(open) = locked(&self.open).as_mut() {
-            open.stream.output(console(line, open.is_structured));
-            if open.output.len() + line.len() < MAX_OUTPUT {
-                open.output.push_str(line);
-                open.output.push('\n');
-            }
+        if let Stage::Open(open) = &mut *self.stage() {
+            open.say(line);
         }
     }
 
     async fn finish(&self, end: RunEnd) -> Result<Ended, TrackError> {
-        let open = self.take()?;
-        let mut warnings = Vec::new();
-        let (data, met, exit_code) = (end.data.clone(), end.met.clone(), end.exit_code);
-        #[expect(clippy::cast_precision_loss, reason = "milliseconds of a run")]
-        let seconds = open.watch.elapsed_ms() as f64 / 1000.0;
-        let Laid {
-            config,
-            rows,
-            summary,
-            files,
-        } = laid(&open.start, end, seconds);
-        let mut soft = |what: &str, done: Result<(), TrackError>| {
-            if let Err(error) = done {
-                warnings.push(format!("{what}: {error}"));
-            }
+        let Some(open) = self.take() else {
+            return Err(TrackError::Broken {
+                why: "there is no open run to be ended".to_owned(),
+            });
         };
-        soft("the data of the run are not told", self.given(&open.path, data).await);
-        soft(
-            "the version that it met is not told",
-            self.met(&open.path, met.as_deref()).await,
-        );
-        for row in &rows {
-            open.stream.history(wandb::object(
-                row.iter().map(|(name, value)| (name.as_str(), value.clone())),
-            ));
-        }
-        let summary = wandb::object(summary.iter().map(|(name, value)| (name.as_str(), value.clone())));
-        open.stream.summary(summary.clone());
-        let mut all = open.config.clone();
-        all.extend(config);
-        let upsert = UpsertRun {
-            name: open.path.run.clone(),
-            entity: Some(open.path.entity.clone()),
-            project: open.path.project.clone(),
-            config: Some(wrapped(&all)),
-            ..UpsertRun::default()
-        };
-        soft(
-            "the settings are not all there",
-            wandb::upsert_run(&self.client, &upsert)
-                .await
-                .map(drop)
-                .map_err(Into::into),
-        );
-        let records = Records {
-            summary,
-            config: wrapped(&all),
-            metadata: metadata(&open.start),
-            requirements: None,
-            output: Some(wandb::Content::Bytes(open.output.into_bytes())),
-            others: files
-                .into_iter()
-                .map(|(name, content)| (name, content.into()))
-                .collect(),
-        };
-        match wandb::send_files(&self.client, &open.path, records.files()).await {
-            Ok(sent) => sent.into_iter().for_each(|name| open.stream.uploaded(name)),
-            Err(error) => soft("files of the run are missing", Err(error.into())),
-        }
-        let finished = open.stream.finish(i32::from(exit_code)).await?;
-        if finished.n_skipped > 0 {
-            warnings.push(format!("{} lines were longer than W&B takes", finished.n_skipped));
-        }
-        Ok(Ended { warnings, waits: None })
+        // On the heap, as it holds the whole of a run.
+        let ended = Box::pin(open.end(&self.client, self.place.registry.as_ref(), end)).await;
+        *self.stage() = Stage::Over;
+        ended
     }
 
     async fn interrupt(&self, exit_code: u8) {
-        let Ok(open) = self.take() else { return };
-        if let Err(error) = open.stream.finish(i32::from(exit_code)).await {
-            tracing::warn!(%error, "the run in W&B stays open");
-        }
-    }
-}
-
-impl Online {
-    /// What the run was given: an artifact of its own, which is there before it is used.
-    async fn given(&self, path: &RunPath, data: Option<Dataset>) -> Result<(), TrackError> {
-        let Some(data) = data else { return Ok(()) };
-        let artifact = dataset(path, data);
-        let made = wandb::publish(&self.client, artifact).await?;
-        self.uses(path, made.id, None).await
-    }
-
-    async fn met(&self, path: &RunPath, name: Option<&str>) -> Result<(), TrackError> {
-        let (Some(name), Some(registry)) = (name, &self.place.registry) else {
-            return Ok(());
+        let stage = std::mem::replace(&mut *self.stage(), Stage::Over);
+        let run = match stage {
+            // Nothing to end; what begins after this is not for us to stop.
+            Stage::None | Stage::Over => return,
+            Stage::Busy(run) => run,
+            Stage::Open(open) => {
+                let said = tokio::time::timeout(LAST_WORDS, open.stream.finish(exit_code.into())).await;
+                if matches!(said, Ok(Ok(_))) {
+                    return;
+                }
+                open.run
+            }
         };
-        match registry.artifact(name).await {
-            Ok(Some(id)) => self.uses(path, id, Some("production")).await,
-            Ok(None) => Ok(()),
-            Err(error) => Err(TrackError::Broken { why: error.to_string() }),
-        }
-    }
-
-    async fn uses(&self, path: &RunPath, artifact: String, used_as: Option<&str>) -> Result<(), TrackError> {
-        let usage = UseArtifact {
-            artifact,
-            run: path.clone(),
-            used_as: used_as.map(str::to_owned),
-            found_in: None,
-        };
-        Ok(wandb::use_artifact(&self.client, &usage).await?)
-    }
-}
-
-/// The data as an artifact.
-pub fn dataset(path: &RunPath, data: Dataset) -> NewArtifact {
-    let entries = data.entries.into_iter().map(|(name, entry)| {
-        let entry = match entry {
-            DataEntry::File(content) => Entry::File(content.into()),
-            DataEntry::Reference {
-                uri,
-                digest,
-                size_bytes,
-            } => Entry::Reference(Reference {
-                uri,
-                checksum: Checksum::Given(digest),
-                size_bytes,
-            }),
-        };
-        (name, entry)
-    });
-    NewArtifact {
-        entity: path.entity.clone(),
-        project: path.project.clone(),
-        run: Some(path.run.clone()),
-        type_name: DATASET.to_owned(),
-        name: data.name,
-        description: None,
-        metadata: Some(data.metadata),
-        aliases: Vec::new(),
-        tags: Vec::new(),
-        entries: entries.collect(),
-        client_ids: None,
-    }
-}
-
-fn metadata(start: &RunStart) -> RunMetadata {
-    RunMetadata {
-        os: std::env::consts::OS.to_owned(),
-        program: start.program.clone(),
-        host: start.host.clone(),
-        started: start.started,
-        git: start.git.as_ref().map(|git| RunGit {
-            remote: git.remote.clone(),
-            commit: git.commit.clone(),
-        }),
-    }
-}
-
-/// `{"lr": {"value": 0.1}}` → `{"lr": 0.1}`.
-fn unwrapped(config: &Value) -> BTreeMap<String, Value> {
-    let fields = config.as_object().into_iter().flatten();
-    fields
-        .filter_map(|(name, field)| Some((name.clone(), field.get("value")?.clone())))
-        .collect()
-}
-
-/// A line of the console, as this W&B reads it.
-fn console(line: &str, is_structured: bool) -> String {
-    let moment = jiff::Timestamp::from_second(sys::now().0).unwrap_or_default();
-    let moment = moment.strftime("%Y-%m-%dT%H:%M:%S.%6f").to_string();
-    if is_structured {
-        return serde_json::json!({"ts": moment, "content": line}).to_string();
-    }
-    format!("{moment} {line}")
-}
-
-impl From<Content> for wandb::Content {
-    fn from(content: Content) -> Self {
-        match content {
-            Content::Bytes(bytes) => Self::Bytes(bytes),
-            Content::File(path) => Self::File(path),
-        }
-    }
-}
-
-impl From<wandb::Content> for Content {
-    fn from(content: wandb::Content) -> Self {
-        match content {
-            wandb::Content::Bytes(bytes) => Self::Bytes(bytes),
-            wandb::Content::File(path) => Self::File(path),
+        let body = format!("{{\"complete\":true,\"exitcode\":{exit_code}}}");
+        let post = self.client.post_stream(&run.entity, &run.project, &run.run, body);
+        if let Ok(Err(error)) = tokio::time::timeout(BARE_END, post).await {
+            tracing::debug!(%error, "W&B was not told that the run was stopped");
         }
     }
 }

@@ -182,3 +182,35 @@ async fn a_run_that_waited_is_delivered_once() {
     assert_eq!(versions.as_array().unwrap().len(), 1, "{versions}");
     assert_eq!(twin.violations(), Vec::<String>::new());
 }
+
+/// The log of the official client, without the files beside it.
+#[tokio::test]
+async fn a_run_of_the_official_client_is_delivered() {
+    #![expect(clippy::disallowed_methods, reason = "tests set the scene themselves")]
+    let (twin, folder) = (Twin::start(), tempfile::tempdir().unwrap());
+    let log = format!("{}/fixtures/wandb/official.wandb", env!("CARGO_MANIFEST_DIR"));
+    std::fs::copy(log, folder.path().join("run-official.wandb")).unwrap();
+    let client = client(&twin.url(), &twin.key());
+    let replayed = replay(&client, "ml-team", "theirs", folder.path()).await.unwrap();
+    assert!(replayed.url.ends_with("/ml-team/theirs/runs/official"));
+    assert_eq!(replayed.warnings.len(), 6, "{:?}", replayed.warnings);
+    let kept = twin.snapshot();
+    let state = twin.state();
+    let run = state.run("ml-team", "theirs", "official").expect("the run is there");
+    assert_eq!(run.state, "failed");
+    assert_eq!(run.history.len(), 4);
+    assert!(run.history[0].contains("\"n\":{\"x\":1}"), "{}", run.history[0]);
+    assert!(run.history[2].contains("\"t\":{"), "{}", run.history[2]);
+    assert!(
+        run.config.contains("\"t\":{\"13\"") && run.config.contains("wandb/line/v0"),
+        "{}",
+        run.config
+    );
+    drop(state);
+    assert!(
+        kept["projects"]["ml-team/theirs"]["collections"]
+            .as_object()
+            .is_none_or(serde_json::Map::is_empty)
+    );
+    assert_eq!(twin.violations(), Vec::<String>::new());
+}

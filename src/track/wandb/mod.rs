@@ -12,6 +12,7 @@
 mod about;
 mod errors;
 mod ledger;
+mod lineage;
 mod moves;
 mod organization;
 mod publish;
@@ -36,6 +37,7 @@ use crate::wandb::{self, Client, Files, Membership, UpdateArtifact, UpsertRun, V
 use about::Kept;
 use errors::{failed, need};
 use ledger::{Line, Numbered};
+pub use lineage::used;
 use organization::Home;
 
 /// A file of a version may be as large as this when it is read whole.
@@ -80,6 +82,22 @@ impl Wandb {
             place,
             patience: Duration::from_secs(5),
             shared: Arc::default(),
+        }
+    }
+
+    /// The same, where what is written belongs to a run that is there already and has its end.
+    #[must_use]
+    pub fn of_run(&self, run: &str) -> Self {
+        let shared = Shared {
+            run: OnceCell::new_with(Some(())),
+            ..Shared::default()
+        };
+        let mut place = self.place.clone();
+        run.clone_into(&mut place.run.id);
+        Self {
+            place,
+            shared: Arc::new(shared),
+            ..self.clone()
         }
     }
 
@@ -130,14 +148,6 @@ impl Wandb {
             .post_stream(&self.place.entity, &self.place.project, run, body)
             .await
             .map(drop)
-    }
-
-    /// The artifact of a version, by `MODEL:v3`.
-    pub async fn artifact(&self, name: &str) -> Result<Option<String>, RegistryError> {
-        let entity = &self.home().await?.entity;
-        let found = wandb::version(&self.client, entity, &self.place.registry, name).await;
-        let found = found.map_err(|error| failed("read a version", error))?;
-        Ok(found.map(|membership| membership.artifact.id))
     }
 
     async fn membership(&self, model: &ModelName, name: &str) -> Result<Option<Membership>, RegistryError> {

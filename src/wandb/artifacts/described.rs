@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::digest::{digest_of, file_digest};
+use super::digest::{ClientIds, digest_of, file_digest};
 use super::manifest::{Manifest, ManifestEntry};
-use super::publish::{Entry, NewArtifact};
+use super::names::refused;
+use super::publish::{Entry, NewArtifact, check, place_of};
 use super::transfer::Content;
 use crate::wandb::error::WandbError;
 
@@ -19,6 +20,8 @@ pub struct Described {
     pub digest: String,
     pub metadata: Option<Value>,
     pub entries: Vec<DescribedEntry>,
+    /// As [`publish`](super::publish()) would name it.
+    pub client_ids: ClientIds,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -32,8 +35,9 @@ pub struct DescribedEntry {
 }
 
 impl Described {
-    /// Reads every file once.
+    /// Reads every file once; refuses what W&B would refuse.
     pub fn of(artifact: &NewArtifact) -> Result<Self, WandbError> {
+        check(artifact).map_err(|why| refused(&artifact.name, &why))?;
         let (mut said_of, mut entries) = (BTreeMap::new(), Vec::new());
         for (path, entry) in &artifact.entries {
             let (said, content) = match entry {
@@ -66,10 +70,14 @@ impl Described {
             entries: said_of,
             ..Manifest::default()
         };
+        let digest = manifest.digest();
+        let place = place_of(&artifact.entity, &artifact.project, artifact.run.as_deref());
+        let client_ids = artifact.client_ids.clone();
         Ok(Self {
             type_name: artifact.type_name.clone(),
             name: artifact.name.clone(),
-            digest: manifest.digest(),
+            client_ids: client_ids.unwrap_or_else(|| ClientIds::of(&place, &artifact.name, &digest)),
+            digest,
             metadata: artifact.metadata.clone(),
             entries,
         })

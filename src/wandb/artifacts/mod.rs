@@ -19,7 +19,7 @@ pub use described::{Described, DescribedEntry};
 pub use digest::{ClientIds, FileDigest, Md5, file_digest};
 pub use download::Files;
 pub use manifest::{Manifest, ManifestEntry};
-pub(super) use names::check_path;
+pub use names::check_path;
 pub use publish::{Content, Entry, NewArtifact, PublishedArtifact, publish, publish_in};
 pub use reference::{ArtifactReference, Checksum, Reference};
 pub use transfer::Sizes;

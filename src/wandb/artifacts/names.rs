@@ -78,7 +78,7 @@ pub(super) fn check_metadata(metadata: &Value) -> Result<(), String> {
 }
 
 /// Of a file inside of an artifact: `a/b.txt`. One that leads out of it is refused, here and when a stranger names it.
-pub(crate) fn check_path(path: &str) -> Result<(), String> {
+pub fn check_path(path: &str) -> Result<(), String> {
     let is_part = |part: &str| !matches!(part, "" | "." | "..");
     let is_path = path.len() <= MAX_PATH && !path.contains(['\\', '\0', '\n']) && path.split('/').all(is_part);
     if is_path {

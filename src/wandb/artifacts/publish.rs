@@ -91,7 +91,7 @@ pub async fn publish_in(client: &Client, artifact: NewArtifact, sizes: Sizes) ->
     }
 }
 
-fn check(artifact: &NewArtifact) -> Result<(), String> {
+pub(super) fn check(artifact: &NewArtifact) -> Result<(), String> {
     check_name(&artifact.name)?;
     check_type(&artifact.type_name, &artifact.name)?;
     artifact.aliases.iter().try_for_each(|alias| check_alias(alias))?;
@@ -149,7 +149,7 @@ async fn prepared(client: Client, artifact: NewArtifact, sizes: Sizes) -> Result
 }
 
 /// Where an artifact comes from, as its name at the client says it.
-fn place_of<'a>(entity: &'a str, project: &'a str, run: Option<&'a str>) -> [&'a str; 3] {
+pub(super) fn place_of<'a>(entity: &'a str, project: &'a str, run: Option<&'a str>) -> [&'a str; 3] {
     [entity, project, run.unwrap_or_default()]
 }
 

@@ -1,11 +1,20 @@
-//! The offline log of a run, as the official client writes and reads it. Pure.
+//! The offline log of a run, as the official client writes and reads it.
 
 mod framing;
 pub mod records;
+#[cfg(test)]
+mod tests;
+mod told;
+mod tree;
+
+use std::io::{self, Write};
 
 use prost::Message as _;
 
+use framing::Framing;
 use records::{Header, Item, Kind, Record, Versions};
+
+pub use told::Told;
 
 /// The client whose format this is; a newer one would be told that it is old.
 const CLIENT: &str = "0.31.0";
@@ -15,40 +24,55 @@ const CLIENT: &str = "0.31.0";
 #[error("{0}")]
 pub struct LogError(String);
 
-/// A log that grows. What it holds is whole at any time.
-#[derive(Debug, Clone)]
-pub struct Log {
-    writer: framing::Writer,
+/// A log that grows. Each record is one write, so that whoever is killed leaves whole records, and at most a part of one
+/// behind them.
+#[derive(Debug)]
+pub struct Log<W> {
+    out: W,
+    framing: Framing,
     n_records: i64,
+    /// Behind a record in half no other would be read.
+    is_broken: bool,
 }
 
-impl Log {
+impl<W: Write> Log<W> {
     /// Begins with who writes it.
-    pub fn new() -> Self {
+    pub fn begin(mut out: W) -> io::Result<Self> {
+        let (framing, header) = Framing::begin();
+        out.write_all(&header)?;
         let mut log = Self {
-            writer: framing::Writer::default(),
+            out,
+            framing,
             n_records: 0,
+            is_broken: false,
         };
         log.push(Kind::Header(Header {
             versions: Some(Versions {
                 producer: CLIENT.to_owned(),
                 min_consumer: CLIENT.to_owned(),
             }),
-        }));
-        log
+        }))?;
+        Ok(log)
     }
 
-    pub fn push(&mut self, kind: Kind) {
+    pub fn push(&mut self, kind: Kind) -> io::Result<()> {
+        if self.is_broken {
+            return Err(io::Error::other("a record before this one could not be written"));
+        }
         self.n_records += 1;
         let record = Record {
             num: self.n_records,
             kind: Some(kind),
         };
-        self.writer.push(&record.encode_to_vec());
+        let bytes = self.framing.frame(&record.encode_to_vec());
+        let written = self.out.write_all(&bytes);
+        self.is_broken = written.is_err();
+        written
     }
 
-    pub fn bytes(&self) -> &[u8] {
-        self.writer.bytes()
+    /// What it is written to.
+    pub fn out(&self) -> &W {
+        &self.out
     }
 }
 
@@ -56,8 +80,8 @@ impl Log {
 pub fn item(name: &str, value_json: String) -> Item {
     Item {
         key: name.to_owned(),
-        nested_key: Vec::new(),
         value_json,
+        ..Item::default()
     }
 }
 
@@ -70,40 +94,4 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Kind>, LogError> {
         kinds.extend(record.kind);
     }
     Ok(kinds)
-}
-
-#[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "tests set the scene themselves")]
-mod tests {
-    use super::*;
-
-    fn golden(name: &str) -> Vec<u8> {
-        std::fs::read(format!("{}/fixtures/wandb/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
-    }
-
-    #[test]
-    fn logs_of_another_writer_are_read_and_written_again_to_the_letter() {
-        for name in ["hand-minimal.wandb", "hand-multiblock.wandb"] {
-            let bytes = golden(name);
-            let kinds = read(&bytes).unwrap();
-            assert!(
-                matches!(kinds[1], Kind::Run(_)) && matches!(kinds.last(), Some(Kind::Exit(_))),
-                "{name}"
-            );
-            let mut log = Log::new();
-            kinds[1..].iter().for_each(|kind| log.push(kind.clone()));
-            assert_eq!(log.bytes().len(), bytes.len(), "{name}");
-            assert!(log.bytes() == bytes, "{name}");
-        }
-    }
-
-    #[test]
-    fn a_log_that_was_cut_off_has_what_came_before() {
-        let bytes = golden("hand-multiblock.wandb");
-        let all = read(&bytes).unwrap();
-        for cut in (7..bytes.len()).step_by(997) {
-            let kinds = read(&bytes[..cut]).unwrap();
-            assert_eq!(kinds[..], all[..kinds.len()]);
-        }
-    }
 }

@@ -7,7 +7,7 @@ use prost::{Message, Oneof};
 pub struct Record {
     #[prost(int64, tag = "1")]
     pub num: i64,
-    #[prost(oneof = "Kind", tags = "2, 3, 5, 6, 8, 13, 17, 18, 21")]
+    #[prost(oneof = "Kind", tags = "2, 3, 5, 6, 7, 8, 10, 12, 13, 17, 18, 21")]
     pub kind: Option<Kind>,
 }
 
@@ -21,8 +21,14 @@ pub enum Kind {
     Config(Items),
     #[prost(message, tag = "6")]
     Files(Files),
+    #[prost(message, tag = "7")]
+    Stats(Stats),
     #[prost(message, tag = "8")]
     Artifact(Artifact),
+    #[prost(message, tag = "10")]
+    Alert(Alert),
+    #[prost(message, tag = "12")]
+    Metric(Metric),
     #[prost(message, tag = "13")]
     Output(Output),
     #[prost(message, tag = "17")]
@@ -62,6 +68,9 @@ pub struct Item {
 pub struct Items {
     #[prost(message, repeated, tag = "1")]
     pub update: Vec<Item>,
+    /// Names only.
+    #[prost(message, repeated, tag = "2")]
+    pub remove: Vec<Item>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -133,6 +142,79 @@ pub struct Output {
     pub line: String,
 }
 
+/// What the machine was at.
+#[derive(Clone, PartialEq, Message)]
+pub struct Stats {
+    #[prost(message, optional, tag = "2")]
+    pub timestamp: Option<Moment>,
+    #[prost(message, repeated, tag = "3")]
+    pub item: Vec<Item>,
+}
+
+/// How a value of the history is shown.
+#[derive(Clone, PartialEq, Message)]
+pub struct Metric {
+    #[prost(string, tag = "1")]
+    pub name: String,
+    /// In place of a name.
+    #[prost(string, tag = "2")]
+    pub glob_name: String,
+    #[prost(string, tag = "4")]
+    pub step_metric: String,
+    #[prost(message, optional, tag = "6")]
+    pub options: Option<MetricOptions>,
+    #[prost(message, optional, tag = "7")]
+    pub summary: Option<MetricSummary>,
+    /// 1: less is better, 2: more is.
+    #[prost(int32, tag = "8")]
+    pub goal: i32,
+}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+pub struct MetricOptions {
+    #[prost(bool, tag = "1")]
+    pub step_sync: bool,
+    #[prost(bool, tag = "2")]
+    pub hidden: bool,
+    #[prost(bool, tag = "3")]
+    pub defined: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+#[expect(clippy::struct_excessive_bools, reason = "so it is encoded")]
+pub struct MetricSummary {
+    #[prost(bool, tag = "1")]
+    pub min: bool,
+    #[prost(bool, tag = "2")]
+    pub max: bool,
+    #[prost(bool, tag = "3")]
+    pub mean: bool,
+    #[prost(bool, tag = "4")]
+    pub best: bool,
+    #[prost(bool, tag = "5")]
+    pub last: bool,
+    #[prost(bool, tag = "6")]
+    pub none: bool,
+    #[prost(bool, tag = "7")]
+    pub copy: bool,
+    #[prost(bool, tag = "8")]
+    pub first: bool,
+}
+
+/// What somebody is told at once.
+#[derive(Clone, PartialEq, Message)]
+pub struct Alert {
+    #[prost(string, tag = "1")]
+    pub title: String,
+    #[prost(string, tag = "2")]
+    pub text: String,
+    /// `INFO`, `WARN`, `ERROR`.
+    #[prost(string, tag = "3")]
+    pub level: String,
+    #[prost(int64, tag = "4")]
+    pub wait_ms: i64,
+}
+
 #[derive(Clone, PartialEq, Message)]
 pub struct Files {
     #[prost(message, repeated, tag = "1")]
@@ -170,6 +252,8 @@ pub struct Artifact {
     pub description: String,
     #[prost(string, tag = "8")]
     pub metadata: String,
+    #[prost(bool, tag = "10")]
+    pub use_after_commit: bool,
     #[prost(string, repeated, tag = "11")]
     pub aliases: Vec<String>,
     #[prost(message, optional, tag = "12")]
@@ -180,6 +264,8 @@ pub struct Artifact {
     pub client_id: String,
     #[prost(string, tag = "16")]
     pub sequence_client_id: String,
+    #[prost(string, repeated, tag = "19")]
+    pub tags: Vec<String>,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -88,7 +88,7 @@ fn every_run_has_its_records() {
     let records = Records {
         summary: r#"{"loss":NaN}"#.to_owned(),
         config: json!({}),
-        metadata: RunMetadata {
+        metadata: Some(RunMetadata {
             os: "linux".to_owned(),
             program: "mlops".to_owned(),
             host: None,
@@ -97,7 +97,7 @@ fn every_run_has_its_records() {
                 remote: "https://github.com/acme/diabetes".to_owned(),
                 commit: "0123456".to_owned(),
             }),
-        },
+        }),
         requirements: None,
         output: Some(Content::Bytes(b"hello\n".to_vec())),
         others: BTreeMap::from([("report.html".to_owned(), Content::Bytes(Vec::new()))]),
