@@ -135,6 +135,7 @@ pub fn equipped(
         registry_place,
         child_env,
         child_user,
+        work: workspace::work(&invocation.env, &opened.root, child_user)?,
         actor: invocation.actor(),
         now: sys::now(),
         run: None,

@@ -12,6 +12,7 @@ use crate::facts::Facts;
 use crate::gates::GateStatus;
 use crate::pipeline::{self, Finished, Options, RunFiles};
 use crate::report::{self, Render as _};
+use crate::track::Content;
 
 use super::dataset;
 use super::project::{self, Opened};
@@ -174,7 +175,7 @@ pub fn keep(
     opened: &Opened,
     facts: &Facts,
     before: Option<&Facts>,
-    bundle: BTreeMap<String, Vec<u8>>,
+    bundle: BTreeMap<String, Content>,
 ) -> Result<String, Failure> {
     let document = report::sections(facts, before);
     let place = pipeline::run_directory(Path::new(""), facts)

@@ -12,9 +12,9 @@ use crate::cli::Invocation;
 use crate::data::{self, BadCell, ColumnType, DataError, Frame, Loaded, Profile, Summary};
 use crate::evaluate::Predictions;
 use crate::exec::neutralise;
-use crate::pipeline;
+use crate::pipeline::{self, AnswerError, Answers, Predictor};
 use crate::sys;
-use crate::train::{Model, PredictError};
+use crate::train::PredictError;
 
 use super::registry::serving;
 use super::{Failure, PASSED, json as wants_json, print, project};
@@ -30,6 +30,13 @@ pub async fn predict(
     let (registry, _) = project::looking(invocation, &opened).await?;
     let version = serving(registry.as_ref(), &opened, version).await?;
     let model = match pipeline::load_model(registry.as_ref(), &version).await? {
+        Ok(Predictor::Own(own)) if own.onnx.is_none() => {
+            return Err(Failure::Unusable(format!(
+                "{} was made by the repository's own code, which left no ONNX file that could be asked: let the trainer \
+                 write a `model.onnx` into `$MLOPS_OUTPUT`",
+                version.number
+            )));
+        }
         Ok(model) => Arc::new(model),
         Err(why) => return Err(Failure::Unusable(format!("{} can not be used: {why}", version.number))),
     };
@@ -85,8 +92,11 @@ struct Scored {
     predictions: Predictions,
 }
 
-fn score(root: &Path, input: &str, model: &Model) -> Result<Scored, Failure> {
-    let mut types = model.feature_types();
+fn score(root: &Path, input: &str, model: &Predictor) -> Result<Scored, Failure> {
+    let mut types = match model {
+        Predictor::BuiltIn(model) => model.feature_types(),
+        Predictor::Own(_) => BTreeMap::new(),
+    };
     let read = |types: &BTreeMap<String, ColumnType>| -> Result<Frame, Failure> {
         let Loaded { frame, bad_cells, .. } = data::read_source(root, input, types)?;
         if bad_cells.is_empty() {
@@ -99,11 +109,12 @@ fn score(root: &Path, input: &str, model: &Model) -> Result<Scored, Failure> {
     // was trained on settles it, or finds the cells at fault. No column is read again twice.
     loop {
         let frame = read(&types)?;
-        let error = match model.predict(&frame, None) {
-            Ok(predictions) => return Ok(Scored { predictions }),
+        let rows: Vec<usize> = (0..frame.n_rows()).collect();
+        let error = match model.answer(&frame, &rows) {
+            Ok(Answers { predictions, .. }) => return Ok(Scored { predictions }),
             Err(error) => error,
         };
-        if let PredictError::TypeChanged { column, .. } = &error
+        if let AnswerError::Predict(PredictError::TypeChanged { column, .. }) = &error
             && !types.contains_key(column)
         {
             let kind = number_kind(&frame, column);

@@ -232,7 +232,10 @@ fn end(finished: &Finished, data: Option<Dataset>) -> RunEnd {
         (false, false, false) => FAILED,
     };
     let html = report::Html::default().render(&report::sections(facts, None));
-    let predictions = finished.bundle.get("predictions.csv").map(Vec::as_slice);
+    let predictions = match finished.bundle.get("predictions.csv") {
+        Some(Content::Bytes(bytes)) => Some(bytes.as_slice()),
+        Some(Content::File(_)) | None => None,
+    };
     let met = facts
         .comparison
         .as_ref()
@@ -312,7 +315,7 @@ fn model(finished: &Finished) -> Option<Model> {
     let registry = facts.registry.as_ref();
     let is_published = registry.is_some_and(|registry| registry.version.is_some());
     let files = finished.bundle.iter();
-    let files = files.map(|(name, bytes)| (name.clone(), bytes.clone().into()));
+    let files = files.map(|(name, content)| (name.clone(), content.clone()));
     (!is_published && !finished.bundle.is_empty()).then(|| Model {
         name: facts.model.clone(),
         metadata: pipeline::version_metadata(facts),

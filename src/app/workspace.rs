@@ -38,6 +38,14 @@ pub fn children(
     Ok((child_env, user))
 }
 
+/// A folder for what the repository's commands leave us: beside the checkout on a runner, below our own folder elsewhere.
+pub fn work(env: &BTreeMap<String, String>, root: &Path, user: Option<User>) -> Result<PathBuf, Failure> {
+    match env.get("RUNNER_TEMP").filter(|_| on_runner(env)) {
+        Some(temp) => Ok(exec::prepare_work(Path::new(temp), user)?),
+        None => Ok(sys::absolute(root)?.join(".mlops").join("work")),
+    }
+}
+
 /// Gives what we made as root to the workspace's owner, so that later steps and the next job can change and remove it.
 /// Called last, however the run ended.
 pub fn give_back(env: &BTreeMap<String, String>) {

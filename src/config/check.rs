@@ -1,9 +1,9 @@
 //! The whole of `mlops.yaml`: tree → [`Project`]. Pure.
 
-use crate::base::{Alias, Diagnostic, Diagnostics, Fields, Kind, ModelName, NameError, Node, Value, shortened};
+use crate::base::{Alias, Diagnostic, Diagnostics, Fields, Kind, ModelName, NameError, Node, shortened};
 use crate::train::{ESTIMATORS, Estimator};
 
-use super::project::{Approval, Project, PromoteSettings};
+use super::project::{Approval, EnvironmentChoice, Project, PromoteSettings};
 use super::values::{Notes, filled};
 use super::{data, gates, hidden, parse, train, wandb};
 
@@ -68,9 +68,7 @@ fn project(root: &Node, estimators: &[Kind<dyn Estimator>], notes: &mut Notes) -
 
     let model_span = model.map_or(root.span, |node| node.span);
     let model = model.and_then(|node| name(node, "model", problems));
-    if let Some(node) = environment_node {
-        environment(node, problems);
-    }
+    let environment = environment(environment_node, notes);
     let data = data_node.and_then(|node| data::read(node, notes));
     let task = data.as_ref().and_then(|data| data.task);
     let train = train_node.and_then(|node| train::read(node, task, estimators, notes));
@@ -90,6 +88,7 @@ fn project(root: &Node, estimators: &[Kind<dyn Estimator>], notes: &mut Notes) -
         registry,
         registry_span: registry_node.map(|node| node.span),
         wandb: wandb?,
+        environment,
         defaults: Vec::new(),
     })
 }
@@ -117,16 +116,14 @@ fn bad_name(node: &Node, error: &NameError, problems: &mut Diagnostics) {
     );
 }
 
-fn environment(node: &Node, problems: &mut Diagnostics) {
-    if !matches!(&node.value, Value::Text(text) if text == "none") {
-        problems.push(
-            Diagnostic::error(
-                "not-available-yet",
-                "an `environment` other than `none` is not available yet",
-            )
-            .at(node.span)
-            .help("remove it, and install what lint and tests need in a step before"),
-        );
+fn environment(node: Option<&Node>, notes: &mut Notes) -> EnvironmentChoice {
+    let Some(node) = node else {
+        notes.assume("environment", "auto");
+        return EnvironmentChoice::Auto;
+    };
+    match node.one_of("environment", &["auto", "none"], &mut notes.problems) {
+        Some("none") => EnvironmentChoice::None,
+        _ => EnvironmentChoice::Auto,
     }
 }
 

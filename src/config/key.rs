@@ -40,10 +40,10 @@ pub fn training_key(project: &Project) -> Value {
         .collect();
     let params: Map<String, Value> = project
         .train
-        .estimator
+        .trainer
         .params()
         .into_iter()
-        .map(|(name, value)| (name.to_owned(), value.into()))
+        .map(|(name, value)| (name, value.into()))
         .collect();
     json!({
         "data": {
@@ -55,7 +55,7 @@ pub fn training_key(project: &Project) -> Value {
             "types": types,
         },
         "train": {
-            "estimator": project.train.estimator.name(),
+            "estimator": project.train.trainer.name(),
             "params": params,
             "seed": project.train.seed,
         },

@@ -24,5 +24,5 @@ pub use loosened::{Loosened, loosened};
 #[cfg(test)]
 pub use parse::parse;
 pub use parse::{MAX_BYTES, decode, tree};
-pub use project::{Approval, DataSharing, Project, PromoteSettings, RegistryChoice, WandbSettings};
+pub use project::{Approval, DataSharing, EnvironmentChoice, Project, PromoteSettings, RegistryChoice, WandbSettings};
 pub use schema::{estimator_table, reference_table, schema};

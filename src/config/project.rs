@@ -6,7 +6,7 @@ use crate::base::{Alias, ModelName, Span};
 use crate::data;
 use crate::evaluate::SliceRule;
 use crate::gates::{Budget, MetricGate, OnInconclusive, SliceGate};
-use crate::train::Estimator;
+use crate::train::Trainer;
 
 /// One model of the repository.
 #[derive(Debug)]
@@ -22,6 +22,7 @@ pub struct Project {
     /// `None`: not written.
     pub registry_span: Option<Span>,
     pub wandb: WandbSettings,
+    pub environment: EnvironmentChoice,
     /// Keys that were absent and the value that stands for them, as the report shows it: `("data.split", "20 % test …")`.
     /// Those that depend on the data (task, metrics, split) are added by the pipeline once they are known.
     pub defaults: Vec<(String, String)>,
@@ -29,7 +30,7 @@ pub struct Project {
 
 #[derive(Debug)]
 pub struct TrainSettings {
-    pub estimator: Box<dyn Estimator>,
+    pub trainer: Trainer,
     pub seed: u64,
     pub span: Span,
 }
@@ -72,6 +73,15 @@ pub struct PromoteSettings {
     pub approval: Approval,
     /// `None`: not written.
     pub approval_span: Option<Span>,
+}
+
+/// Where lint, tests and the repository's own steps run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EnvironmentChoice {
+    /// The one that the repository's lock or list of requirements describes, where there is one.
+    Auto,
+    /// What is there already.
+    None,
 }
 
 /// Where versions are kept.

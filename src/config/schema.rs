@@ -9,6 +9,7 @@ use crate::train::{ESTIMATORS, Estimator};
 
 use super::data::{MAX_SEED, SEED, TASKS, TEST, TYPES};
 use super::gates::{SLICE_REGRESSION, SLICE_ROWS, TIMEOUT};
+use super::train::TIMEOUT as TRAIN_TIMEOUT;
 use super::values::{shown_duration, shown_share};
 use super::wandb::REGISTRY;
 use crate::evaluate::METRICS;
@@ -34,9 +35,9 @@ pub fn schema_with(estimators: &[Kind<dyn Estimator>]) -> Value {
                 "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$",
             },
             "environment": {
-                "description": "Where lint, tests and your own steps run.",
-                "enum": ["none"],
-                "default": "none",
+                "description": "Where lint, tests and your own code run: `auto` is the Python environment of your lock or requirements, where there is one.",
+                "enum": ["auto", "none"],
+                "default": "auto",
             },
             "data": data(),
             "train": train(estimators),
@@ -213,18 +214,40 @@ fn data() -> Value {
 
 fn train(estimators: &[Kind<dyn Estimator>]) -> Value {
     let names: Vec<&str> = estimators.iter().map(|kind| kind.name).collect();
+    let mut timeout = duration("How long your own trainer may take.");
+    timeout["default"] = shown_duration(TRAIN_TIMEOUT).into();
+    let path = |description: &str, pattern: &str| {
+        json!({"description": description, "title": "a path", "type": "string", "pattern": pattern, "$comment": "none"})
+    };
     let mut schema = mapping(
-        "What learns.",
+        "What learns: exactly one of `estimator`, `run`, `notebook`, `metaflow`.",
         json!({
-            "estimator": {"description": "A built-in estimator.", "enum": names},
+            "estimator": {"description": "A built-in estimator.", "enum": names, "$comment": "none"},
+            "run": {
+                "description": "Your own trainer: a command that writes into `$MLOPS_OUTPUT`.",
+                "title": "a command", "type": "string", "minLength": 1, "$comment": "none",
+            },
+            "notebook": path("Your own trainer: a notebook, executed with `params`.", "\\.ipynb$"),
+            "metaflow": path("Your own trainer: a Metaflow flow, run with `params`.", "\\.py$"),
             "seed": {"description": "Fixes what training draws at random.", "type": "integer", "minimum": 0, "maximum": MAX_SEED, "default": SEED},
             "params": {
-                "description": "The estimator's own settings, named as in scikit-learn.",
+                "description": "The estimator's own settings, named as in scikit-learn; or the parameters of your own trainer.",
                 "type": ["object", "null"], "default": {},
             },
+            "timeout": timeout,
+            "memory": {
+                "description": "How much memory the processes of your own trainer may take together.",
+                "title": "a size such as `4GB`", "type": ["string", "integer"],
+                "pattern": "^[0-9]+(\\.[0-9]*)? *([KkMmGg][Ii]?)?[Bb]?$", "minimum": 1, "$comment": "no limit",
+            },
+            "network": {"description": "Whether your own trainer may reach the network.", "type": "boolean", "default": true},
         }),
-        &["estimator"],
+        &[],
     );
+    schema["oneOf"] = ["estimator", "run", "notebook", "metaflow"]
+        .map(|key| json!({"required": [key]}))
+        .to_vec()
+        .into();
     let of_each: Vec<Value> = estimators
         .iter()
         .map(|kind| {

@@ -80,6 +80,7 @@ fn the_smallest_has_every_default() {
         .map(|(key, value)| format!("{key} = {value}"))
         .collect();
     insta::assert_snapshot!(defaults.join("\n"), @"
+    environment = auto
     data.contract = none
     train.params.alpha = 1
     train.seed = 42

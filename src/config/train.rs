@@ -1,15 +1,19 @@
 //! Reads `train:` and `evaluate:`. Pure.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use crate::base::{Diagnostic, Diagnostics, Fields, Kind, Node, Span, Task, Value, nearest, shortened};
 use crate::evaluate::SliceRule;
-use crate::train::Estimator;
+use crate::train::{Estimator, OwnTrainer, Trainer, Work};
 
 use super::data::{MAX_SEED, SEED};
 use super::metrics;
 use super::project::{EvaluateSettings, TrainSettings};
-use super::values::{Notes, filled};
+use super::values::{Notes, bytes, duration, filled, shown_duration};
+
+/// What stands for an absent `train.timeout`.
+pub const TIMEOUT: Duration = Duration::from_hours(1);
 
 pub fn read(
     node: &Node,
@@ -21,24 +25,65 @@ pub fn read(
     let mut fields = Fields::of(node, "train", problems)?;
     fields.later("search", problems);
     fields.later("repeats", problems);
-    let mut own = false; // The repository's own trainer stands for the estimator.
-    for key in ["run", "notebook", "metaflow"] {
-        own |= fields.later(key, problems);
-    }
-    let name = if own {
-        fields.optional("estimator")
-    } else {
+    // The repository's own trainer stands for the estimator.
+    let own: Vec<(&'static str, &Node)> = ["run", "notebook", "metaflow"]
+        .into_iter()
+        .filter_map(|key| Some((key, fields.optional(key)?)))
+        .collect();
+    let name = if own.is_empty() {
         fields.required("estimator", problems)
+    } else {
+        fields.optional("estimator")
     };
     let params = fields.optional("params");
+    let limits = Limits {
+        timeout: fields.optional("timeout"),
+        memory: fields.optional("memory"),
+        network: fields.optional("network"),
+    };
     let seed_node = fields.optional("seed");
     let seed = match seed_node {
         Some(node) => node.integer_in("train.seed", 0..=MAX_SEED, problems),
         None => Some(SEED),
     };
     fields.finish(problems);
-    let name = name?;
-    let estimator = estimator(name, params, task, estimators, problems)?;
+    let (trainer, span) = match (own.as_slice(), name) {
+        ([], None) => return None,
+        ([], Some(name)) => {
+            limits.refuse(problems);
+            let estimator = estimator(name, params, task, estimators, problems)?;
+            assume_params(estimator.as_ref(), params, notes);
+            (Trainer::BuiltIn(estimator), name.span)
+        }
+        ([(key, node)], None) => (
+            Trainer::Own(own_trainer(key, node, params, &limits, notes)?),
+            node.span,
+        ),
+        ([(key, node), ..], other) => {
+            let second = other.map(|_| "estimator").or_else(|| own.get(1).map(|(key, _)| *key));
+            problems.push(
+                Diagnostic::error(
+                    "conflict",
+                    format!("`train.{key}` and `train.{}` exclude each other", second.unwrap_or_default()),
+                )
+                .at(other.map_or(node.span, |node| node.span))
+                .help("keep the one that trains the model"),
+            );
+            return None;
+        }
+    };
+    if seed_node.is_none() {
+        notes.assume("train.seed", SEED.to_string());
+    }
+    Some(TrainSettings {
+        trainer,
+        seed: seed?,
+        span,
+    })
+}
+
+/// Parameters of an estimator that were not written.
+fn assume_params(estimator: &dyn Estimator, params: Option<&Node>, notes: &mut Notes) {
     let written = match params.map(|node| &node.value) {
         Some(Value::Map(entries)) => entries.as_slice(),
         _ => &[],
@@ -48,14 +93,147 @@ pub fn read(
             notes.assume(format!("train.params.{param}"), value);
         }
     }
-    if seed_node.is_none() {
-        notes.assume("train.seed", SEED.to_string());
+}
+
+/// How far the repository's own trainer may go.
+struct Limits<'n> {
+    timeout: Option<&'n Node>,
+    memory: Option<&'n Node>,
+    network: Option<&'n Node>,
+}
+
+impl Limits<'_> {
+    /// A built-in estimator has none of them.
+    fn refuse(&self, problems: &mut Diagnostics) {
+        let written = [
+            ("timeout", self.timeout),
+            ("memory", self.memory),
+            ("network", self.network),
+        ];
+        for (key, node) in written {
+            if let Some(node) = node {
+                problems.push(
+                    Diagnostic::error("conflict", format!("`train.{key}` is for `run`, `notebook` and `metaflow`"))
+                        .at(node.span)
+                        .help(format!("remove `{key}`; `gates.budget` limits what a built-in estimator may cost")),
+                );
+            }
+        }
     }
-    Some(TrainSettings {
-        estimator,
-        seed: seed?,
-        span: name.span,
+}
+
+fn own_trainer(
+    key: &'static str,
+    node: &Node,
+    params: Option<&Node>,
+    limits: &Limits<'_>,
+    notes: &mut Notes,
+) -> Option<OwnTrainer> {
+    let problems = &mut notes.problems;
+    let work = work(key, node, &format!("train.{key}"), problems);
+    let params = match params {
+        Some(node) => parameters(node, "train.params", problems),
+        None => Some(serde_json::Map::new()),
+    };
+    let timeout = match limits.timeout {
+        Some(node) => duration(node, "train.timeout", problems),
+        None => Some(TIMEOUT),
+    };
+    let memory = match limits.memory {
+        Some(node) => bytes(node, "train.memory", problems).map(Some),
+        None => Some(None),
+    };
+    let network = match limits.network {
+        Some(node) => node.boolean("train.network", problems),
+        None => Some(true),
+    };
+    for (name, written, value) in [
+        ("timeout", limits.timeout, shown_duration(TIMEOUT)),
+        ("memory", limits.memory, "no limit".to_owned()),
+        ("network", limits.network, "true".to_owned()),
+    ] {
+        if written.is_none() {
+            notes.assume(format!("train.{name}"), value);
+        }
+    }
+    Some(OwnTrainer {
+        work: work?,
+        params: params?,
+        timeout: timeout?,
+        memory: memory?,
+        network: network?,
     })
+}
+
+/// A command, or the path of a notebook or a flow; `what` names it in messages.
+pub fn work(key: &str, node: &Node, what: &str, problems: &mut Diagnostics) -> Option<Work> {
+    let text = filled(node, what, problems)?;
+    if text.contains('\0') {
+        problems.push(
+            Diagnostic::error("control-character", format!("`{what}` has a zero byte"))
+                .at(node.span)
+                .help("remove it"),
+        );
+        return None;
+    }
+    let (suffix, work): (_, fn(String) -> Work) = match key {
+        "notebook" => (".ipynb", Work::Notebook),
+        "metaflow" => (".py", Work::Metaflow),
+        _ => return Some(Work::Command(text)),
+    };
+    let leaves = text.starts_with('/') || text.split('/').any(|part| part == "..") || text.contains('\\');
+    if leaves || !text.ends_with(suffix) {
+        problems.push(
+            Diagnostic::error(
+                "bad-path",
+                format!("`{what}` must be a file of the repository that ends in `{suffix}`, not `{}`", shortened(&text)),
+            )
+            .at(node.span)
+            .help(format!("write its path from the repository's root, such as `train{suffix}`")),
+        );
+        return None;
+    }
+    Some(work(text))
+}
+
+/// Parameters as JSON: scalars, lists and mappings of them.
+pub fn parameters(node: &Node, what: &str, problems: &mut Diagnostics) -> Option<serde_json::Map<String, serde_json::Value>> {
+    let entries = node.map(what, problems)?;
+    let mut found = serde_json::Map::new();
+    for entry in entries {
+        let is_name = entry.key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+            && entry.key.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        if !is_name {
+            problems.push(
+                Diagnostic::error(
+                    "bad-name",
+                    format!("`{}` can not be the name of a parameter", shortened(&entry.key)),
+                )
+                .at(entry.key_span)
+                .help("use letters, digits and `_`"),
+            );
+        }
+        found.insert(entry.key.clone(), json(&entry.node));
+    }
+    Some(found)
+}
+
+fn json(node: &Node) -> serde_json::Value {
+    match &node.value {
+        Value::Null => serde_json::Value::Null,
+        Value::Bool(value) => (*value).into(),
+        // Whole numbers stay whole; what JSON does not have, such as `.inf`, is a text.
+        Value::Number { value, text } => match text.parse::<i64>() {
+            Ok(whole) => whole.into(),
+            Err(_) => serde_json::Number::from_f64(*value).map_or_else(|| text.clone().into(), Into::into),
+        },
+        Value::Text(text) => text.clone().into(),
+        Value::List(items) => items.iter().map(json).collect(),
+        Value::Map(entries) => {
+            let entries = entries.iter().map(|entry| (entry.key.clone(), json(&entry.node)));
+            serde_json::Value::Object(entries.collect())
+        }
+    }
 }
 
 fn estimator(

@@ -32,6 +32,13 @@ impl User {
         Ok(Self::of(owner, socket.map(|socket| socket.gid)))
     }
 
+    pub fn owner(self) -> Owner {
+        Owner {
+            uid: self.uid,
+            gid: self.gid,
+        }
+    }
+
     /// The group is the owner's, unless that is root's or opens Docker's socket.
     fn of(owner: Owner, socket_gid: Option<u32>) -> Option<Self> {
         let is_harmless = |gid: &u32| *gid != 0 && Some(*gid) != socket_gid;
@@ -43,8 +50,12 @@ impl User {
 /// A home for commands, below the runner's folder for temporary files, that nobody but `user` can look into: what they
 /// write there does not steer later steps of the job, whose home is another.
 pub fn prepare_home(temp: &Path, user: Option<User>) -> Result<PathBuf, FileError> {
-    let owner = user.map(|User { uid, gid }| Owner { uid, gid });
-    sys::private_dir(temp, &["mlops", "home"], owner)
+    sys::private_dir(temp, &["mlops", "home"], user.map(User::owner))
+}
+
+/// A folder beside it for what commands leave us.
+pub fn prepare_work(temp: &Path, user: Option<User>) -> Result<PathBuf, FileError> {
+    sys::private_dir(temp, &["mlops", "work"], user.map(User::owner))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{Digest, Task, Timestamp, Verdict, VersionNumber};
 use crate::evaluate::{Comparison, MetricResult, Plots, SliceComparison, SliceResult};
-use crate::gates::{GateResult, GateStatus};
+use crate::gates::{CommandRun, GateResult, GateStatus};
 
 /// The version of this document's shape; older ones are read, newer ones refused.
 pub const SCHEMA: u32 = 1;
@@ -39,6 +39,9 @@ pub struct Facts {
     pub steps: Vec<Step>,
     pub data: Option<DataFacts>,
     pub training: Option<TrainingFacts>,
+    /// What the repository's own trainer did where that gave no model.
+    #[serde(default)]
+    pub trainer_failed: Option<CommandRun>,
     pub evaluation: Option<EvaluationFacts>,
     pub comparison: Option<ComparisonFacts>,
     pub gates: Vec<GateResult>,
@@ -161,6 +164,83 @@ pub struct TrainingFacts {
     pub notes: Vec<String>,
     /// Encoded column → how much it matters, the most important first, at most ten.
     pub importance: Vec<(String, f64)>,
+    /// Where the repository's own code trained.
+    #[serde(default)]
+    pub own: Option<OwnTraining>,
+}
+
+/// What the repository's own trainer did and left.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OwnTraining {
+    /// `run`, `notebook`, `metaflow`.
+    pub kind: String,
+    pub run: CommandRun,
+    /// Metrics that it says it reached.
+    pub claims: Vec<Claim>,
+    /// What makes up the model.
+    pub files: Vec<ModelFile>,
+    pub flow: Option<FlowFacts>,
+    pub notebook: Option<NotebookFacts>,
+}
+
+/// A metric as the trainer has it, beside ours on the same predictions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Claim {
+    pub metric: String,
+    pub claimed: f64,
+    /// `None`: we measure no such metric here.
+    pub measured: Option<f64>,
+    /// Whether the two are the same but for rounding.
+    pub agrees: Option<bool>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelFile {
+    pub name: String,
+    pub n_bytes: u64,
+    pub digest: Digest,
+    /// What it would do if somebody loaded it, where it is a pickle.
+    pub pickle: Option<PickleFacts>,
+}
+
+/// A pickle as its instructions read; it was never loaded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PickleFacts {
+    /// `plain`, `model`, `suspicious`, `unreadable`.
+    pub verdict: String,
+    /// The libraries that loading it takes.
+    pub libraries: Vec<String>,
+    /// What makes it suspicious or unreadable.
+    pub findings: Vec<String>,
+}
+
+/// A flow as its own records have it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FlowFacts {
+    pub name: String,
+    pub run_id: String,
+    pub is_successful: bool,
+    pub steps: Vec<FlowStep>,
+    /// From step to step.
+    pub edges: Vec<(String, String)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FlowStep {
+    pub name: String,
+    pub n_tasks: usize,
+    pub n_failed: usize,
+    /// From the start of its first task to the end of its last.
+    pub seconds: Option<f64>,
+}
+
+/// A notebook that was executed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotebookFacts {
+    pub n_cells: usize,
+    pub n_executed: usize,
+    /// The first that failed: its number from 1, and what it said.
+    pub failed: Option<(usize, String)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -183,6 +263,9 @@ pub struct ComparisonFacts {
     pub itself: bool,
     /// Test rows that are left out, since one of the two models was trained on them.
     pub n_left_out: usize,
+    /// Test rows that are left out, since the champion can not be asked about them.
+    #[serde(default)]
+    pub n_unanswered: usize,
     /// How many challengers this very test set has judged, this one included.
     pub test_set_uses: Option<u64>,
 }

@@ -45,12 +45,13 @@ pub async fn run_commands(
             timeout,
             user: around.user,
         };
-        runs.push(run_one(name, &task, on_line).await);
+        runs.push(run_command(name, &task, on_line).await);
     }
     judge(name, commands, runs)
 }
 
-async fn run_one(gate: &str, task: &Task, on_line: &mut (dyn FnMut(&str) + Send)) -> CommandRun {
+/// Runs one command to its end; `gate` is the key of `gates` that it stands under, or another name for messages.
+pub async fn run_command(gate: &str, task: &Task, on_line: &mut (dyn FnMut(&str) + Send)) -> CommandRun {
     let watch = Stopwatch::start();
     let mut tail = Tail::default();
     let mut n_lines = 0;

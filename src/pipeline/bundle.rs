@@ -8,30 +8,53 @@ use serde_json::{Map, Value, json};
 use crate::data::Frame;
 use crate::evaluate::{Predictions, Truth};
 use crate::facts::{Champion, Facts};
-use crate::track::{ModelRegistry, ModelVersion, RegistryError};
+use crate::track::{Content, ModelRegistry, ModelVersion, RegistryError};
 use crate::train::Model;
 
+use super::draft::chain;
 use super::learn::Evaluated;
+use super::onnx::OnnxModel;
+use super::predictor::{HELD_OUT_FILE, HeldOut, Manifest, OwnModel, Predictor};
 use super::seen;
 use super::steps::Made;
 
 /// What `predict` and the next comparison load.
 pub const MODEL_FILE: &str = "model.json";
 
-/// `model.json`, `model.onnx`, `predictions.csv`, `profile.json`, `train_rows.bin`: the same for the same data, configuration and seed.
-pub fn files(made: &Made) -> BTreeMap<String, Vec<u8>> {
+const ONNX_FILE: &str = "model.onnx";
+const PREDICTIONS_FILE: &str = "predictions.csv";
+const PROFILE_FILE: &str = "profile.json";
+/// Beyond this the answers of a model are not read back.
+const MAX_HELD_OUT_BYTES: usize = 1 << 30;
+
+/// The names that our own files have in a version that the repository's own code made.
+pub const RESERVED: [&str; 5] = [MODEL_FILE, HELD_OUT_FILE, PREDICTIONS_FILE, PROFILE_FILE, seen::FILE];
+
+/// `model.json`, `model.onnx`, `predictions.csv`, `profile.json`, `train_rows.bin`: the same for the same data, configuration
+/// and seed. Of the repository's own model `held_out.json` and what it left stand in the place of `model.onnx`.
+pub fn files(made: &Made) -> BTreeMap<String, Content> {
     let prepared = &made.ready.prepared;
     let profile = serde_json::to_vec(&prepared.profile).expect("a profile has text keys and finite numbers only");
-    BTreeMap::from([
-        (MODEL_FILE.to_owned(), made.bytes.clone()),
-        ("model.onnx".to_owned(), made.model.to_onnx()),
-        (
-            "predictions.csv".to_owned(),
-            predictions(&prepared.frame, &prepared.partition.test, &made.evaluated).into_bytes(),
-        ),
-        ("profile.json".to_owned(), profile),
-        (seen::FILE.to_owned(), made.seen.to_bytes()),
-    ])
+    let predictions = predictions(&prepared.frame, &prepared.partition.test, &made.evaluated).into_bytes();
+    let mut files: BTreeMap<String, Content> = [
+        (MODEL_FILE, made.bytes.clone()),
+        (PREDICTIONS_FILE, predictions),
+        (PROFILE_FILE, profile),
+        (seen::FILE, made.seen.to_bytes()),
+    ]
+    .map(|(name, bytes)| (name.to_owned(), bytes.into()))
+    .into();
+    match made.model.as_ref() {
+        Predictor::BuiltIn(model) => {
+            files.insert(ONNX_FILE.to_owned(), model.to_onnx().into());
+        }
+        Predictor::Own(own) => {
+            files.insert(HELD_OUT_FILE.to_owned(), own.held_out.to_bytes().into());
+        }
+    }
+    let left = made.left.iter();
+    files.extend(left.map(|(name, content)| (name.clone(), content.clone())));
+    files
 }
 
 /// `file,line,truth,prediction[,probability of each class]`, a line a held-out row.
@@ -163,10 +186,41 @@ pub fn judged_again(before: &Value, facts: &Facts) -> Value {
 pub async fn load_model(
     registry: &dyn ModelRegistry,
     version: &ModelVersion,
-) -> Result<Result<Model, String>, RegistryError> {
-    if !version.files.contains_key(MODEL_FILE) {
+) -> Result<Result<Predictor, String>, RegistryError> {
+    let has = |name: &str| version.files.contains_key(name);
+    if !has(MODEL_FILE) {
         return Ok(Err(format!("it has no `{MODEL_FILE}`")));
     }
     let bytes = registry.read(version, MODEL_FILE).await?;
-    Ok(Model::from_bytes(&bytes).map_err(|error| error.to_string()))
+    let manifest = match Manifest::from_bytes(&bytes) {
+        None => {
+            let model = Model::from_bytes(&bytes).map_err(|error| error.to_string());
+            return Ok(model.map(|model| Predictor::BuiltIn(Box::new(model))));
+        }
+        Some(Err(why)) => return Ok(Err(why)),
+        Some(Ok(manifest)) => manifest,
+    };
+    if !has(HELD_OUT_FILE) {
+        return Ok(Err(format!("it has no `{HELD_OUT_FILE}`")));
+    }
+    let answers = registry.read(version, HELD_OUT_FILE).await?;
+    if answers.len() > MAX_HELD_OUT_BYTES {
+        return Ok(Err(format!("its `{HELD_OUT_FILE}` is too large")));
+    }
+    let held_out = match HeldOut::from_bytes(&answers, manifest.task, manifest.labels.len()) {
+        Ok(held_out) => held_out,
+        Err(why) => return Ok(Err(format!("its `{HELD_OUT_FILE}` can not be used: {why}"))),
+    };
+    let onnx = match manifest.onnx.as_deref().filter(|name| has(name)) {
+        None => None,
+        Some(name) => match OnnxModel::new(&registry.read(version, name).await?) {
+            Ok(onnx) => Some(onnx),
+            Err(error) => return Ok(Err(format!("its `{name}` can not be used: {}", chain(&error)))),
+        },
+    };
+    Ok(Ok(Predictor::Own(Box::new(OwnModel {
+        manifest,
+        held_out,
+        onnx,
+    }))))
 }

@@ -8,9 +8,11 @@ use crate::evaluate::{self, CompareRule, Comparison, MIN_ROWS, MetricKind, Predi
 use crate::facts::{Champion, ComparisonFacts};
 use crate::gates::MetricGate;
 use crate::track::{ModelRegistry, ModelVersion, RegistryError, VersionRef};
-use crate::train::{self, Model, TargetError};
+use crate::train::{self, TargetError};
 
 use super::bundle::load_model;
+use super::predictor::{Answers, Predictor};
+use super::draft::chain;
 use super::learn::{Prepared, cut};
 use super::seen::{self, Seen};
 
@@ -19,7 +21,7 @@ use super::seen::{self, Seen};
 pub enum Met {
     Version {
         version: ModelVersion,
-        model: Box<Model>,
+        model: Box<Predictor>,
         seen: Option<Seen>,
         alias: Option<String>,
     },
@@ -69,7 +71,7 @@ pub struct Ground<'a> {
     pub prepared: &'a Prepared,
     pub truth: &'a Truth,
     pub challenger: &'a Predictions,
-    pub model: &'a Model,
+    pub model: &'a Predictor,
     pub seen: &'a Seen,
     pub metrics: &'a [&'static MetricKind],
 }
@@ -77,9 +79,9 @@ pub struct Ground<'a> {
 /// The champion's side of a comparison.
 struct Side {
     who: Champion,
-    predictions: Result<Predictions, String>,
-    /// The positions among the test rows that count; `None`: all of them.
-    kept: Option<Vec<usize>>,
+    answers: Result<Answers, String>,
+    /// The positions among the test rows that neither was trained on; `None`: all of them.
+    unseen: Option<Vec<usize>>,
 }
 
 /// Compares on every metric of the run and on every slice, over the rows that neither model has seen. `uses` counts the
@@ -87,10 +89,15 @@ struct Side {
 pub fn compare(ground: &Ground<'_>, met: &Met, uses: Option<u64>) -> ComparisonFacts {
     let side = side(ground, met);
     let n_rows = ground.truth.len();
-    let kept: Vec<usize> = side.kept.unwrap_or_else(|| (0..n_rows).collect());
+    let unseen: Vec<usize> = side.unseen.unwrap_or_else(|| (0..n_rows).collect());
+    let known = side.answers.as_ref().ok().and_then(|answers| answers.known.clone());
+    let kept: Vec<usize> = match &known {
+        Some(known) => unseen.iter().copied().filter(|&row| known[row]).collect(),
+        None => unseen.clone(),
+    };
     let truth = ground.truth.select(&kept);
     let challenger = ground.challenger.select(&kept);
-    let champion = side.predictions.map(|predictions| predictions.select(&kept));
+    let champion = side.answers.map(|answers| answers.predictions.select(&kept));
     let groups: Option<Vec<u32>> = ground
         .prepared
         .groups
@@ -125,7 +132,8 @@ pub fn compare(ground: &Ground<'_>, met: &Met, uses: Option<u64>) -> ComparisonF
         metrics,
         slices: slices.unwrap_or_default(),
         itself: matches!(met, Met::Version { model, .. } if **model == *ground.model),
-        n_left_out: n_rows - kept.len(),
+        n_left_out: n_rows - unseen.len(),
+        n_unanswered: unseen.len() - kept.len(),
         test_set_uses: uses,
     }
 }
@@ -140,8 +148,8 @@ fn side(ground: &Ground<'_>, met: &Met) -> Side {
             alias,
         } => Side {
             who: named(version, alias.as_deref()),
-            predictions: score(ground, version, model),
-            kept: seen.as_ref().and_then(|seen| {
+            answers: score(ground, version, model),
+            unseen: seen.as_ref().and_then(|seen| {
                 let theirs = seen.among(&ground.prepared.frame, model, test)?;
                 let ours = ground.seen.among(&ground.prepared.frame, ground.model, test)?;
                 Some((0..test.len()).filter(|&row| !theirs[row] && !ours[row]).collect())
@@ -149,30 +157,35 @@ fn side(ground: &Ground<'_>, met: &Met) -> Side {
         },
         Met::Unusable { version, why, alias } => Side {
             who: named(version, alias.as_deref()),
-            predictions: Err(format!("{}: {why}", version.number)),
-            kept: None,
+            answers: Err(format!("{}: {why}", version.number)),
+            unseen: None,
         },
         Met::Nobody => {
             let (name, predictions) = baseline(ground);
             Side {
                 who: Champion::Baseline { name: name.to_owned() },
-                predictions: predictions.map_err(|error| error.to_string()),
-                kept: None,
+                answers: predictions
+                    .map(|predictions| Answers {
+                        predictions,
+                        known: None,
+                    })
+                    .map_err(|error| error.to_string()),
+                unseen: None,
             }
         }
     }
 }
 
 /// What a version says about the test rows, if it was made for the same question.
-fn score(ground: &Ground<'_>, version: &ModelVersion, model: &Model) -> Result<Predictions, String> {
+fn score(ground: &Ground<'_>, version: &ModelVersion, model: &Predictor) -> Result<Answers, String> {
     answers(ground.project, ground.prepared, version, model)?;
     model
-        .predict(&ground.prepared.frame, Some(&ground.prepared.partition.test))
-        .map_err(|error| format!("{} can not score these rows: {error}", version.number))
+        .answer(&ground.prepared.frame, &ground.prepared.partition.test)
+        .map_err(|error| format!("{} can not score these rows: {}", version.number, chain(&error)))
 }
 
 /// Whether a model answers the question that the configuration asks; the error says why not.
-pub fn answers(project: &Project, prepared: &Prepared, version: &ModelVersion, model: &Model) -> Result<(), String> {
+pub fn answers(project: &Project, prepared: &Prepared, version: &ModelVersion, model: &Predictor) -> Result<(), String> {
     let (target, task) = (&project.data.target, prepared.task);
     if model.target() != target {
         return Err(format!(

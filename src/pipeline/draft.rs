@@ -6,6 +6,7 @@ use crate::base::{Diagnostics, Digest, Verdict};
 use crate::config::Project;
 use crate::facts::{DefaultUsed, Facts, Outcome, SCHEMA, Step};
 use crate::gates::GateResult;
+use crate::track::Content;
 
 use super::run::{Finished, Options};
 use super::{Event, Services, commit, store};
@@ -41,6 +42,7 @@ impl Draft {
             steps: Vec::new(),
             data: None,
             training: None,
+            trainer_failed: None,
             evaluation: None,
             comparison: None,
             gates: Vec::new(),
@@ -96,7 +98,7 @@ impl Draft {
         }
     }
 
-    pub fn finish(self, bundle: BTreeMap<String, Vec<u8>>) -> Finished {
+    pub fn finish(self, bundle: BTreeMap<String, Content>) -> Finished {
         Finished {
             facts: self.facts,
             bundle,

@@ -1,6 +1,6 @@
 //! The steps that compute: data, training, evaluation. Synchronous; they run beside the event loop.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use crate::base::{Diagnostic, Diagnostics, Digest, Task};
@@ -9,13 +9,17 @@ use crate::data::{self, DataError, Frame, LeakColumns, Partition, Profile, Role,
 use crate::evaluate::{self, MetricKind, Predictions, SliceColumn, SliceRule, Truth};
 use crate::facts::{ColumnFacts, DataFacts, EvaluationFacts, Leak, TrainingFacts, Violation};
 use crate::sys::Stopwatch;
-use crate::train::{self, FitError, Model, PredictError, TargetError};
+use crate::track::Content;
+use crate::train::{self, Estimator, FitError, Model, TargetError};
 
+use super::predictor::{AnswerError, Predictor};
 use super::{RunPage, cache};
 
 /// Data that is ready to be learned from.
 pub struct Prepared {
     pub frame: Frame,
+    /// The place of each row in the data as they were read, where rows were left out.
+    pub origin: Option<Vec<usize>>,
     pub task: Task,
     pub partition: Partition,
     /// The group of each test row, where the split keeps groups together.
@@ -28,6 +32,13 @@ pub struct Prepared {
     pub files: String,
     /// `(key, value)` of the defaults that only the data could settle.
     pub defaults: Vec<(String, String)>,
+}
+
+impl Prepared {
+    /// The place of a row in the data as they were read, from 0.
+    pub fn place(&self, row: usize) -> usize {
+        self.origin.as_ref().map_or(row, |origin| origin[row])
+    }
 }
 
 /// Reads, checks, splits and describes the data.
@@ -54,10 +65,10 @@ pub fn prepare(root: &Path, project: &Project) -> Result<Prepared, DataError> {
     // Rows without a target teach nothing and can not be scored.
     let (labelled, n_unlabelled) =
         data::rows_with_target(&whole, &settings.target).map_err(|problem| problem.at(settings.target_span))?;
-    let frame = if n_unlabelled == 0 {
-        whole
+    let (frame, origin) = if n_unlabelled == 0 {
+        (whole, None)
     } else {
-        whole.select(&labelled)
+        (whole.select(&labelled), Some(labelled))
     };
     if n_unlabelled > 0 {
         let message = format!("{n_unlabelled} rows have no `{}` and are left out", settings.target);
@@ -129,6 +140,7 @@ pub fn prepare(root: &Path, project: &Project) -> Result<Prepared, DataError> {
     };
     Ok(Prepared {
         frame,
+        origin,
         task,
         partition,
         groups,
@@ -243,21 +255,25 @@ fn sketch(summary: &Summary) -> Vec<u64> {
 
 /// What training gave, new or taken over.
 pub struct Learned {
-    pub model: Model,
+    pub model: Predictor,
     pub bytes: Vec<u8>,
     pub facts: TrainingFacts,
+    /// What the repository's own trainer left beside its predictions.
+    pub left: BTreeMap<String, Content>,
+    /// What it predicted for the held-out rows, where it was not asked by us.
+    pub predictions: Option<Predictions>,
 }
 
 /// Trains, or takes over the model that the same data, settings and seed gave before.
 pub fn learn(
     root: &Path,
     project: &Project,
+    estimator: &dyn Estimator,
     prepared: &Prepared,
     now: &str,
     run: Option<&RunPage>,
     program_version: &str,
 ) -> Result<Learned, FitError> {
-    let estimator = project.train.estimator.as_ref();
     let key = Digest::of_parts([
         b"training 1".as_slice(),
         program_version.as_bytes(),
@@ -324,8 +340,15 @@ pub fn learn(
             .map(|(id, run)| format!("{}{id}", run.base)),
         notes: record.notes,
         importance: model.importance().into_iter().take(10).collect(),
+        own: None,
     };
-    Ok(Learned { model, bytes, facts })
+    Ok(Learned {
+        model: Predictor::BuiltIn(Box::new(model)),
+        bytes,
+        facts,
+        left: BTreeMap::new(),
+        predictions: None,
+    })
 }
 
 /// What the model says about the held-out rows, and how good that is.
@@ -341,14 +364,17 @@ pub enum EvaluateError {
     #[error(transparent)]
     Target(#[from] TargetError),
     #[error(transparent)]
-    Predict(#[from] PredictError),
+    Answer(#[from] AnswerError),
+    #[error("it could be asked about {n_known} of {n_rows} held-out rows alone")]
+    NotAll { n_known: usize, n_rows: usize },
 }
 
 /// Scores the model on the held-out rows.
 pub fn evaluate(
     project: &Project,
     prepared: &Prepared,
-    model: &Model,
+    model: &Predictor,
+    predictions: Option<Predictions>,
     metrics: &[&'static MetricKind],
 ) -> Result<Evaluated, EvaluateError> {
     let rows = &prepared.partition.test;
@@ -359,7 +385,10 @@ pub fn evaluate(
         prepared.task,
         Some(model.labels()),
     )?;
-    let predictions = model.predict(&prepared.frame, Some(rows))?;
+    let predictions = match predictions {
+        Some(predictions) => predictions,
+        None => asked(model, prepared, rows)?,
+    };
     let seed = project.train.seed;
     let groups = prepared.groups.as_deref();
     let results = evaluate::evaluate(&truth, &predictions, metrics, groups, seed);
@@ -382,6 +411,17 @@ pub fn evaluate(
         predictions,
         facts,
     })
+}
+
+fn asked(model: &Predictor, prepared: &Prepared, rows: &[usize]) -> Result<Predictions, EvaluateError> {
+    let answers = model.answer(&prepared.frame, rows)?;
+    match answers.known {
+        None => Ok(answers.predictions),
+        Some(known) => Err(EvaluateError::NotAll {
+            n_known: known.iter().filter(|known| **known).count(),
+            n_rows: rows.len(),
+        }),
+    }
 }
 
 /// Every slice that the configuration asks for: name and positions within the test rows.

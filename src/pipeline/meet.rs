@@ -96,6 +96,14 @@ async fn meet(
                     format!("{left_out} of {all} test rows are left out of the comparison: they were trained on");
                 draft.facts.alerts.push(alert);
             }
+            if let (n @ 1.., Champion::Version { version, .. }) = (comparison.n_unanswered, &comparison.champion) {
+                let all = made.ready.prepared.partition.test.len();
+                let alert = format!(
+                    "{n} of {all} test rows are left out of the comparison: {version} was made by the repository's own code, \
+                     which never predicted them and left no ONNX file"
+                );
+                draft.facts.alerts.push(alert);
+            }
             let first = comparison.metrics.first();
             if let (Champion::Version { version, .. }, Some(note)) = (
                 &comparison.champion,

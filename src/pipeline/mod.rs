@@ -7,7 +7,12 @@ mod compare;
 mod draft;
 mod judge;
 mod learn;
+mod left;
 mod meet;
+mod onnx;
+mod own;
+mod pickles;
+mod predictor;
 mod publish;
 mod run;
 mod seen;
@@ -29,6 +34,7 @@ pub use bundle::{csv_field, judged_again, load_model, metadata as version_metada
 pub use cache::{is_packed_name, pack as cache_pack, unpack as cache_unpack};
 pub use commit::head as head_commit;
 pub use draft::{beside, chain, gates_digest};
+pub use predictor::{AnswerError, Answers, Predictor};
 pub use publish::{digest as bundle_digest, publish_run};
 pub use run::{Finished, Options, check, compare_versions, run};
 pub use store::{
@@ -46,6 +52,8 @@ pub struct Services {
     pub child_env: BTreeMap<String, String>,
     /// Who child processes run as; none is who we are.
     pub child_user: Option<User>,
+    /// A folder for what they leave us, which is not part of the repository.
+    pub work: PathBuf,
     pub actor: String,
     pub now: Timestamp,
     /// The run on GitHub, where this is one.

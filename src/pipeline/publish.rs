@@ -273,6 +273,7 @@ mod tests {
             registry_place: String::new(),
             child_env: BTreeMap::new(),
             child_user: None,
+            work: folder.path().join("work"),
             actor: "ada".to_owned(),
             now: Timestamp(0),
             run: None,

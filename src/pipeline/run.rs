@@ -16,7 +16,7 @@ use super::draft::{Draft, chain};
 use super::judge::{judge, judge_data_gate};
 use super::meet::{compare_with, compare_with_production};
 use super::publish::{self, judge_existing, publish_run};
-use super::steps::{self, Made, command_gates, learn_model};
+use super::steps::{self, Challenger, Made, command_gates, learn_model};
 use super::{Event, Services, bundle};
 
 /// What differs between one run and another of the same project.
@@ -57,7 +57,7 @@ impl Options {
 pub struct Finished {
     pub facts: Facts,
     /// What a publication takes; empty without a model.
-    pub bundle: BTreeMap<String, Vec<u8>>,
+    pub bundle: BTreeMap<String, Content>,
     /// Problems in files that people wrote; errors among them mean that the run could not be done.
     pub problems: Diagnostics,
     /// Whether some step could not find out what it was asked for.
@@ -86,7 +86,8 @@ pub async fn check(project: &Arc<Project>, services: &Services, options: &Option
     draft.tools(command_gates(project, services).await);
     let ready = steps::ready(&mut draft, project, services).await;
     if let Some(ready) = &ready
-        && let Err(error) = train::can_do(project.train.estimator.as_ref(), ready.prepared.task)
+        && let Some(estimator) = project.train.trainer.built_in()
+        && let Err(error) = train::can_do(estimator, ready.prepared.task)
     {
         draft
             .problems
@@ -156,7 +157,13 @@ async fn challenger_made(
         draft.facts.reason = why;
         return None;
     }
-    let made = (Arc::from(model), Vec::new(), seen.unwrap_or_default());
+    let made = Challenger {
+        model: Arc::from(model),
+        bytes: Vec::new(),
+        seen: seen.unwrap_or_default(),
+        left: BTreeMap::new(),
+        predictions: None,
+    };
     steps::evaluate(draft, project, services, ready, made).await
 }
 
@@ -166,7 +173,7 @@ async fn publish_bundle(
     project: &Project,
     services: &Services,
     options: &Options,
-    bundle: &BTreeMap<String, Vec<u8>>,
+    bundle: &BTreeMap<String, Content>,
 ) {
     let why_not = if bundle.is_empty() {
         Some("there is no model".to_owned())
@@ -191,7 +198,7 @@ async fn publish_bundle(
     }
     services.tell(Event::StepStarted { step: "publish" });
     let watch = Stopwatch::start();
-    match publish_run(services, &project.promote, &draft.facts, contents(bundle)).await {
+    match publish_run(services, &project.promote, &draft.facts, bundle.clone()).await {
         Ok(published) => {
             let outcome = if published.facts.existed {
                 Outcome::Reused
@@ -220,18 +227,11 @@ async fn publish_bundle(
     }
 }
 
-fn contents(bundle: &BTreeMap<String, Vec<u8>>) -> BTreeMap<String, Content> {
-    let named = bundle.iter();
-    named
-        .map(|(name, bytes)| (name.clone(), bytes.clone().into()))
-        .collect()
-}
-
-fn unpublished(services: &Services, bundle: &BTreeMap<String, Vec<u8>>, why: String) -> RegistryFacts {
+fn unpublished(services: &Services, bundle: &BTreeMap<String, Content>, why: String) -> RegistryFacts {
     RegistryFacts {
         place: services.registry_place.clone(),
         version: None,
-        digest: publish::digest(&contents(bundle)).ok().filter(|_| !bundle.is_empty()),
+        digest: publish::digest(bundle).ok().filter(|_| !bundle.is_empty()),
         existed: false,
         aliases: Vec::new(),
         not_published: Some(why),

@@ -1,7 +1,8 @@
 //! Which rows a model was trained on: kept with it, so that no comparison scores it on rows it has seen. Pure.
 
 use crate::data::Frame;
-use crate::train::Model;
+
+use super::predictor::{Predictor, row_digests};
 
 /// The file of a version: sorted 64-bit digests of its training rows, little-endian.
 pub const FILE: &str = "train_rows.bin";
@@ -12,7 +13,7 @@ pub struct Seen(Vec<u64>);
 
 impl Seen {
     /// Of a model that is being trained on these rows.
-    pub fn of(frame: &Frame, model: &Model, rows: &[usize]) -> Self {
+    pub fn of(frame: &Frame, model: &Predictor, rows: &[usize]) -> Self {
         let digests = digests(frame, model).unwrap_or_default();
         Self::ascending(rows.iter().filter_map(|&row| digests.get(row).copied()).collect())
     }
@@ -26,7 +27,7 @@ impl Seen {
     ///
     /// Rows that look alike to the model can not be told apart: one of them counts as seen only where the data hold no
     /// more of its kind than the model was trained on.
-    pub fn among(&self, frame: &Frame, model: &Model, rows: &[usize]) -> Option<Vec<bool>> {
+    pub fn among(&self, frame: &Frame, model: &Predictor, rows: &[usize]) -> Option<Vec<bool>> {
         let digests = digests(frame, model)?;
         let now = Self::ascending(digests.clone());
         let is_seen = |row: &usize| {
@@ -54,20 +55,9 @@ impl Seen {
 }
 
 /// A digest for every row of the frame, over the model's own columns in their own order.
-fn digests(frame: &Frame, model: &Model) -> Option<Vec<u64>> {
-    let names = model.features().into_iter().chain([model.target()]);
-    let columns: Vec<usize> = names.map(|name| frame.index(name)).collect::<Option<_>>()?;
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "half of a digest is enough to tell rows apart"
-    )]
-    Some(
-        frame
-            .row_digests(&columns)
-            .into_iter()
-            .map(|digest| digest as u64)
-            .collect(),
-    )
+fn digests(frame: &Frame, model: &Predictor) -> Option<Vec<u64>> {
+    let features: Vec<String> = model.features().into_iter().map(str::to_owned).collect();
+    row_digests(frame, &features, model.target()).ok()
 }
 
 #[cfg(test)]

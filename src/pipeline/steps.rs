@@ -1,20 +1,24 @@
 //! The steps of a run, each with its event, its outcome and its part of the facts.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::base::{Diagnostic, Task};
 use crate::config::Project;
 use crate::data::{self, DataError};
-use crate::evaluate::MetricKind;
+use crate::evaluate::{MetricKind, Predictions};
 use crate::facts::{Outcome, Step};
 use crate::gates::{self, GateResult, GateStatus, Surroundings};
 use crate::sys::Stopwatch;
-use crate::train::{FitError, Model, estimators_for};
+use crate::track::Content;
+use crate::train::{FitError, OwnTrainer, Trainer, estimators_for};
 
 use super::draft::{Draft, beside, chain, default};
 use super::learn::{self, Evaluated, Learned, Prepared};
+use super::own::{self, OwnError};
+use super::predictor::Predictor;
 use super::seen::Seen;
-use super::{Event, Services};
+use super::{Event, Services, left};
 
 /// Data that keeps its contract, and the metrics that fit it.
 pub struct Ready {
@@ -25,9 +29,11 @@ pub struct Ready {
 /// A model and everything said about it.
 pub struct Made {
     pub ready: Ready,
-    pub model: Arc<Model>,
+    pub model: Arc<Predictor>,
     /// The model as it is saved.
     pub bytes: Vec<u8>,
+    /// What the repository's own trainer left beside its predictions.
+    pub left: BTreeMap<String, Content>,
     pub seen: Arc<Seen>,
     pub evaluated: Arc<Evaluated>,
 }
@@ -151,13 +157,33 @@ pub async fn ready(draft: &mut Draft, project: &Arc<Project>, services: &Service
 pub async fn learn_model(draft: &mut Draft, project: &Arc<Project>, services: &Services) -> Option<Made> {
     let ready = ready(draft, project, services).await?;
     services.tell(Event::StepStarted { step: "train" });
+    let learned = match &project.train.trainer {
+        Trainer::BuiltIn(_) => fit(draft, project, services, &ready).await?,
+        Trainer::Own(own) => trained_by_them(draft, project, services, &ready, own).await?,
+    };
+    let seen = Seen::of(&ready.prepared.frame, &learned.model, &ready.prepared.partition.train);
+    let made = Challenger {
+        model: Arc::new(learned.model),
+        bytes: learned.bytes,
+        seen,
+        left: learned.left,
+        predictions: learned.predictions,
+    };
+    evaluate(draft, project, services, ready, made).await
+}
+
+/// Fits a built-in estimator.
+async fn fit(draft: &mut Draft, project: &Arc<Project>, services: &Services, ready: &Ready) -> Option<Learned> {
     let watch = Stopwatch::start();
     let (root, of, with) = (services.root.clone(), Arc::clone(project), Arc::clone(&ready.prepared));
     let (now, program_version) = (services.now.to_string(), draft.facts.program_version.clone());
     let run = services.run.clone();
-    let learning = move || learn::learn(&root, &of, &with, &now, run.as_ref(), &program_version);
-    let learned = match beside(learning).await {
-        Ok(Ok(learned)) => learned,
+    let learning = move || {
+        let estimator = of.train.trainer.built_in()?;
+        Some(learn::learn(&root, &of, estimator, &with, &now, run.as_ref(), &program_version))
+    };
+    let learned = match beside(learning).await.map(Option::transpose) {
+        Ok(Ok(learned)) => learned?,
         Ok(Err(error)) => {
             let detail = chain(&error);
             draft.facts.reason = format!("training failed: {detail}");
@@ -173,16 +199,90 @@ pub async fn learn_model(draft: &mut Draft, project: &Arc<Project>, services: &S
             return None;
         }
     };
-    let Learned { model, bytes, facts } = learned;
-    let (outcome, detail) = match &facts.reused_from {
+    let (outcome, detail) = match &learned.facts.reused_from {
         Some(from) => (Outcome::Reused, format!("nothing changed since {from}")),
-        None => (Outcome::Done, format!("`{}`", facts.estimator)),
+        None => (Outcome::Done, format!("`{}`", learned.facts.estimator)),
     };
-    draft.facts.training = Some(facts);
+    draft.facts.training = Some(learned.facts.clone());
     draft.step(services, "train", outcome, Some(detail), watch.elapsed_ms());
-    let seen = Seen::of(&ready.prepared.frame, &model, &ready.prepared.partition.train);
-    let made = (Arc::new(model), bytes, seen);
-    evaluate(draft, project, services, ready, made).await
+    Some(learned)
+}
+
+/// Runs the repository's own trainer, and takes what it left.
+async fn trained_by_them(
+    draft: &mut Draft,
+    project: &Arc<Project>,
+    services: &Services,
+    ready: &Ready,
+    own: &OwnTrainer,
+) -> Option<Learned> {
+    let watch = Stopwatch::start();
+    let desk = match own::lay_out(services, project, &ready.prepared, own) {
+        Ok(desk) => desk,
+        Err(error) => {
+            let detail = chain(&error);
+            draft.facts.reason = format!("there is no place for what training leaves: {detail}");
+            draft.step(services, "train", Outcome::Error, Some(detail), watch.elapsed_ms());
+            return None;
+        }
+    };
+    let run = own::run(services, own, &desk).await;
+    if let Some(why) = own::failure(&run) {
+        let is_ours = run.exit_code.is_none() && run.problem.is_none();
+        draft.facts.reason = format!("training failed: {why}");
+        let outcome = if is_ours { Outcome::Error } else { Outcome::Failed };
+        draft.facts.trainer_failed = Some(run);
+        draft.step(services, "train", outcome, Some(why), watch.elapsed_ms());
+        return None;
+    }
+    let (of, with) = (Arc::clone(project), Arc::clone(&ready.prepared));
+    let taking = move || match &of.train.trainer {
+        Trainer::Own(own) => Some(own::take(&of, &with, own, &desk, run)),
+        Trainer::BuiltIn(_) => None,
+    };
+    let made = match beside(taking).await {
+        Ok(Some(Ok(made))) => made,
+        Ok(None) => return None,
+        Ok(Some(Err(error))) => {
+            let detail = chain(&error);
+            draft.facts.reason = format!("training left no model that can be used: {detail}");
+            let outcome = if let OwnError::Left { .. } = &error {
+                let problem = Diagnostic::error("unusable-output", detail.clone()).at(project.train.span);
+                draft.problems.push(problem);
+                Outcome::Failed
+            } else {
+                Outcome::Error
+            };
+            draft.step(services, "train", outcome, Some(detail), watch.elapsed_ms());
+            return None;
+        }
+        Err(panic) => {
+            draft.facts.reason = format!("reading what training left stopped: {panic}");
+            draft.step(services, "train", Outcome::Error, Some(panic), watch.elapsed_ms());
+            return None;
+        }
+    };
+    draft.facts.alerts.extend(made.alerts);
+    draft.facts.training = Some(made.facts.clone());
+    let detail = Some(format!("`{}`", made.facts.estimator));
+    draft.step(services, "train", Outcome::Done, detail, watch.elapsed_ms());
+    Some(Learned {
+        model: Predictor::Own(Box::new(made.model)),
+        bytes: made.bytes,
+        facts: made.facts,
+        left: made.files,
+        predictions: Some(made.predictions),
+    })
+}
+
+/// A model that is about to be judged.
+pub struct Challenger {
+    pub model: Arc<Predictor>,
+    pub bytes: Vec<u8>,
+    pub seen: Seen,
+    pub left: BTreeMap<String, Content>,
+    /// What it said about the held-out rows when it was made.
+    pub predictions: Option<Predictions>,
 }
 
 /// What the repository can do about an error of fitting, and where. `None`: it can not know.
@@ -211,8 +311,15 @@ pub async fn evaluate(
     project: &Arc<Project>,
     services: &Services,
     ready: Ready,
-    (model, bytes, seen): (Arc<Model>, Vec<u8>, Seen),
+    challenger: Challenger,
 ) -> Option<Made> {
+    let Challenger {
+        model,
+        bytes,
+        seen,
+        left,
+        predictions,
+    } = challenger;
     services.tell(Event::StepStarted { step: "evaluate" });
     let watch = Stopwatch::start();
     let (of, with, by, one) = (
@@ -221,7 +328,7 @@ pub async fn evaluate(
         Arc::clone(&ready.metrics),
         Arc::clone(&model),
     );
-    let evaluated = match beside(move || learn::evaluate(&of, &with, &one, &by)).await {
+    let evaluated = match beside(move || learn::evaluate(&of, &with, &one, predictions, &by)).await {
         Ok(Ok(evaluated)) => Arc::new(evaluated),
         Ok(Err(error)) => {
             let detail = chain(&error);
@@ -236,13 +343,41 @@ pub async fn evaluate(
         }
     };
     draft.facts.evaluation = Some(evaluated.facts.clone());
+    hold_claims(draft);
     let detail = format!("{} held-out rows", ready.prepared.partition.test.len());
     draft.step(services, "evaluate", Outcome::Done, Some(detail), watch.elapsed_ms());
     Some(Made {
         ready,
         model,
         bytes,
+        left,
         seen: Arc::new(seen),
         evaluated,
     })
+}
+
+/// What the trainer says it reached, against what we measured: a contradiction is called out.
+fn hold_claims(draft: &mut Draft) {
+    let facts = &mut draft.facts;
+    let measured: Vec<(String, Option<f64>)> = facts
+        .evaluation
+        .iter()
+        .flat_map(|evaluation| &evaluation.metrics)
+        .map(|metric| (metric.name.clone(), metric.value))
+        .collect();
+    let Some(own) = facts.training.as_mut().and_then(|training| training.own.as_mut()) else {
+        return;
+    };
+    own.claims = own
+        .claims
+        .drain(..)
+        .map(|claim| left::checked(claim.metric, claim.claimed, &measured))
+        .collect();
+    let contradicted = own.claims.iter().filter(|claim| claim.agrees == Some(false));
+    facts.alerts.extend(contradicted.filter_map(|claim| {
+        Some(format!(
+            "the trainer claims {} = {}, and its predictions give {:.5}",
+            claim.metric, claim.claimed, claim.measured?
+        ))
+    }));
 }

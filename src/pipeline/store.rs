@@ -45,6 +45,7 @@ pub fn check_state(root: &Path) -> Result<(), StoreError> {
         state.join(RUNS),
         state.join(CACHE),
         state.join("registry"),
+        state.join("work"),
     ];
     let files = [state.join(LATEST), state.join("judged"), state.join(".gitignore")];
     let wanted = directories.map(|path| (path, FileKind::Directory));
@@ -62,7 +63,7 @@ pub struct RunFiles {
     /// File name → content, beside the facts.
     pub reports: BTreeMap<&'static str, String>,
     /// What a publication takes.
-    pub bundle: BTreeMap<String, Vec<u8>>,
+    pub bundle: BTreeMap<String, Content>,
 }
 
 /// The directory that a run's facts will be in: its moment and the digest of its model or of its reason.
@@ -99,7 +100,10 @@ pub fn save(root: &Path, facts: &Facts, files: &RunFiles) -> Result<PathBuf, Sto
     let bundle = directory.join(BUNDLE);
     sys::create_dir(&bundle)?;
     for (name, content) in &files.bundle {
-        sys::write_atomic(&bundle.join(name), content)?;
+        match content {
+            Content::Bytes(bytes) => sys::write_atomic(&bundle.join(name), bytes)?,
+            Content::File(path) => sys::copy(path, &bundle.join(name), u64::MAX)?,
+        }
     }
     for (name, content) in &files.reports {
         sys::write_atomic(&directory.join(name), content.as_bytes())?;

@@ -281,7 +281,9 @@ pub fn better() -> Facts {
             ]
             .map(|(name, value)| (name.to_owned(), value))
             .to_vec(),
+            own: None,
         }),
+        trainer_failed: None,
         evaluation: Some(EvaluationFacts {
             metrics: vec![
                 metric("rmse", Minimize, 53.212, [47.11, 59.02]),
@@ -322,6 +324,7 @@ pub fn better() -> Facts {
             ],
             itself: false,
             n_left_out: 0,
+            n_unanswered: 0,
             test_set_uses: Some(7),
         }),
         gates: vec![

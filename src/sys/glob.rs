@@ -98,6 +98,11 @@ pub fn inside(root: &Path, path: &Path) -> Result<PathBuf, FileError> {
     }
 }
 
+/// The same path from the root of the file system; links stay.
+pub fn absolute(path: &Path) -> Result<PathBuf, FileError> {
+    std::path::absolute(path).map_err(|source| FileError::io("find", path, source))
+}
+
 fn real(path: &Path) -> Result<PathBuf, FileError> {
     path.canonicalize()
         .map_err(|source| FileError::io("find", path, source))

@@ -9,7 +9,7 @@ mod write;
 
 pub use clock::{Stopwatch, now, random};
 pub use error::FileError;
-pub use glob::{glob, inside};
+pub use glob::{absolute, glob, inside};
 pub use owner::{Owner, hand_over, is_root, is_same, owner, private_dir};
 pub use read::{FileKind, kind, list, open, open_part, read, read_beneath, read_text};
 #[cfg(test)]

@@ -65,16 +65,12 @@ pub struct Configured {
 
 impl Configured {
     pub fn of(project: &Project) -> Self {
-        let estimator = &project.train.estimator;
+        let trainer = &project.train.trainer;
         Self {
             model: project.model.to_string(),
             data: training_key(project)["data"].take(),
-            estimator: estimator.name().to_owned(),
-            params: estimator
-                .params()
-                .into_iter()
-                .map(|(name, value)| (name.to_owned(), value))
-                .collect(),
+            estimator: trainer.name().to_owned(),
+            params: trainer.params(),
             seed: project.train.seed,
             metrics: project
                 .evaluate

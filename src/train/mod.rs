@@ -10,6 +10,7 @@ mod onnx;
 mod preprocess;
 mod solve;
 mod target;
+mod trainer;
 
 #[cfg(test)]
 mod agreement;
@@ -22,3 +23,4 @@ pub use estimator::{ESTIMATORS, Estimator, FitError, estimators_for};
 pub use model::{Model, SCHEMA as MODEL_SCHEMA, can_do, fit};
 pub use preprocess::PredictError;
 pub use target::{TargetError, truth};
+pub use trainer::{OwnTrainer, Trainer, Work};

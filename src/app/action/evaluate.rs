@@ -15,7 +15,8 @@ use crate::github::{handover, pulls};
 use crate::pipeline::{self, Finished, Options, Services};
 use crate::report::{self, Render as _};
 use crate::track::record::RunStart;
-use crate::track::{BRANCH, Branch};
+use crate::sys::FileError;
+use crate::track::{BRANCH, Branch, Content};
 
 use super::super::project::{self, Opened};
 use super::super::run as local;
@@ -30,7 +31,7 @@ use super::plan::{Evaluate, Place};
 use super::shown::{self, Shown};
 
 /// What a model's artifact may weigh; larger ones are in the registry alone.
-const MAX_ARTIFACT: usize = 512 << 20;
+const MAX_ARTIFACT: u64 = 512 << 20;
 /// What a fork's run found is of use until it is shown.
 const FORK_DAYS: u32 = 3;
 /// Of how models lie in a cache's entry; another one is not looked at.
@@ -366,12 +367,19 @@ async fn upload_waiting(desk: &Desk, key: &str, directory: &Path) {
 }
 
 /// The files of the model as one archive, if it is worth an artifact.
-fn packed(desk: &Desk, bundle: &BTreeMap<String, Vec<u8>>) -> Option<Vec<u8>> {
-    let n_bytes: usize = bundle.values().map(Vec::len).sum();
+fn packed(desk: &Desk, bundle: &BTreeMap<String, Content>) -> Option<Vec<u8>> {
+    let n_bytes: u64 = bundle.values().map(|content| content.len().unwrap_or(u64::MAX)).fold(0, u64::saturating_add);
     if bundle.is_empty() || n_bytes > MAX_ARTIFACT || desk.results.is_none() {
         return None;
     }
-    archive::pack(bundle)
+    let files: Result<BTreeMap<String, Vec<u8>>, FileError> = bundle
+        .iter()
+        .map(|(name, content)| Ok((name.clone(), content.clone().into_bytes(MAX_ARTIFACT)?)))
+        .collect();
+    let files = files
+        .map_err(|error| desk.notice(format!("the model as an artifact is missing: {error}")))
+        .ok()?;
+    archive::pack(&files)
         .map_err(|error| desk.notice(format!("the model as an artifact is missing: {error}")))
         .ok()
 }

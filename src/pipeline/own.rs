@@ -1,0 +1,347 @@
+//! The repository's own trainer: what it is told, how it is run, and the model that it leaves.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use crate::base::{self, Digest, clean, shortened};
+use crate::config::Project;
+use crate::evaluate::Predictions;
+use crate::exec::{Task, User};
+use crate::facts::{ModelFile, OwnTraining, TrainingFacts};
+use crate::gates::{self, CommandRun};
+use crate::sys::{self, FileError};
+use crate::track::Content;
+use crate::train::{self, OwnTrainer, TargetError};
+
+use super::left::{self, Expected, LeftError};
+use super::store::{StoreError, own_directory};
+use super::{Event, Services};
+use super::learn::Prepared;
+use super::onnx::OnnxModel;
+use super::predictor::{AnswerError, HeldOut, Manifest, OwnModel, row_digests};
+
+/// Below [`Services::work`](super::Services::work).
+const OUTPUT: &str = "output";
+const SPLIT: &str = "split.csv";
+/// An ONNX file that does not answer as the predictions do is another model.
+const TOLERANCE: f64 = 1e-3;
+/// A larger ONNX file is kept, and not asked.
+const MAX_ONNX_BYTES: u64 = 512 << 20;
+
+/// Why there is no model.
+#[derive(Debug, thiserror::Error)]
+pub enum OwnError {
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    #[error(transparent)]
+    Answer(#[from] AnswerError),
+    #[error("`{trainer}` {source}")]
+    Left {
+        trainer: String,
+        #[source]
+        source: LeftError,
+    },
+}
+
+/// Where a trainer finds what it is told, and leaves what it made.
+#[derive(Debug)]
+pub struct Desk {
+    pub output: PathBuf,
+    /// What a trainer learns from its environment.
+    pub env: BTreeMap<String, String>,
+}
+
+/// Makes an empty folder for what the trainer leaves, and says which rows are held out.
+pub fn lay_out(
+    services: &Services,
+    project: &Project,
+    prepared: &Prepared,
+    own: &OwnTrainer,
+) -> Result<Desk, StoreError> {
+    let (work, user) = (services.work.as_path(), services.child_user);
+    if sys::kind(work)?.is_none() {
+        own_directory(&services.root)?;
+        sys::create_dir(work)?;
+    }
+    let owner = user.map(User::owner);
+    let place = sys::private_dir(work, &["train"], owner)?;
+    let output = place.join(OUTPUT);
+    if sys::kind(&output)?.is_some() {
+        sys::remove_dir(&output)?;
+    }
+    let output = sys::private_dir(work, &["train", OUTPUT], owner)?;
+    let split = place.join(SPLIT);
+    sys::write_atomic(&split, split_file(prepared).as_bytes())?;
+    let of = |path: &Path| path.display().to_string();
+    let env = [
+        ("MLOPS_OUTPUT", of(&output)),
+        ("MLOPS_SPLIT", of(&split)),
+        ("MLOPS_DATA", project.data.source.clone()),
+        ("MLOPS_TARGET", project.data.target.clone()),
+        ("MLOPS_TASK", prepared.task.name().to_owned()),
+        ("MLOPS_SEED", project.train.seed.to_string()),
+        ("MLOPS_PARAMS", serde_json::Value::Object(own.params.clone()).to_string()),
+    ];
+    Ok(Desk {
+        output,
+        env: env.map(|(name, value)| (name.to_owned(), value)).into(),
+    })
+}
+
+/// Runs the trainer to its end, or to that of its time.
+pub async fn run(services: &Services, own: &OwnTrainer, desk: &Desk) -> CommandRun {
+    let mut env = services.child_env.clone();
+    env.extend(desk.env.clone());
+    let task = Task {
+        command: own.work.text().to_owned(),
+        cwd: services.root.clone(),
+        env,
+        timeout: own.timeout,
+        user: services.child_user,
+    };
+    let mut on_line = |line: &str| {
+        services.tell(Event::Output {
+            step: "train",
+            line: line.to_owned(),
+        });
+    };
+    gates::run_command("train", &task, &mut on_line).await
+}
+
+/// Why a run was none, with the last that it said.
+pub fn failure(run: &CommandRun) -> Option<String> {
+    let what = match (&run.problem, run.exit_code) {
+        (None, Some(0)) => return None,
+        (Some(problem), _) => format!("`{}`: {problem}", shortened(&run.command)),
+        (None, Some(code)) => format!("`{}` exited with {code}", shortened(&run.command)),
+        (None, None) => format!("`{}` did not end", shortened(&run.command)),
+    };
+    let last = run.tail.lines().rev().find(|line| !line.trim().is_empty());
+    Some(match last {
+        Some(last) => format!("{what}; the last that it said: {}", clean(last, 200)),
+        None => what,
+    })
+}
+
+/// `row,part`: every row of the data by its place there, from 0, and whether it is for training or held out.
+fn split_file(prepared: &Prepared) -> String {
+    let mut parts: Vec<(usize, &str)> = Vec::new();
+    for (rows, part) in [(&prepared.partition.train, "train"), (&prepared.partition.test, "test")] {
+        parts.extend(rows.iter().map(|&row| (prepared.place(row), part)));
+    }
+    parts.sort_unstable();
+    let mut text = String::from("row,part\n");
+    for (row, part) in parts {
+        let _ = writeln!(text, "{row},{part}"); // Writing to a string can not fail.
+    }
+    text
+}
+
+/// A model of the repository's own, and everything that is known about its making.
+pub struct Made {
+    pub model: OwnModel,
+    pub predictions: Predictions,
+    pub bytes: Vec<u8>,
+    /// What belongs to the model, beside our own files.
+    pub files: BTreeMap<String, Content>,
+    pub facts: TrainingFacts,
+    pub alerts: Vec<String>,
+}
+
+/// Reads what the trainer left.
+pub fn take(
+    project: &Project,
+    prepared: &Prepared,
+    own: &OwnTrainer,
+    desk: &Desk,
+    run: CommandRun,
+) -> Result<Made, OwnError> {
+    let trainer = own.work.text();
+    let failed = |source| OwnError::Left {
+        trainer: run.command.clone(),
+        source,
+    };
+    let (target, test) = (&project.data.target, &prepared.partition.test);
+    let labels = labels(project, prepared)?;
+    let expected_rows: Vec<usize> = test.iter().map(|&row| prepared.place(row)).collect();
+    let truth = written(prepared, target);
+    let expected = Expected {
+        rows: &expected_rows,
+        truth: &truth,
+        task: prepared.task,
+        labels: &labels,
+    };
+    let mut predictions = left::predictions(&desk.output, &expected).map_err(failed)?;
+    let (claims, n_no_numbers) = left::claims(&desk.output).map_err(failed)?;
+    let files = left::files(&desk.output).map_err(failed)?;
+
+    let labels = match &predictions {
+        Predictions::Numbers(_) => Vec::new(),
+        Predictions::Classes { labels, .. } => labels.clone(),
+    };
+    let mut manifest = Manifest::new(trainer, prepared.task, target, &prepared.features, labels);
+    let (mut alerts, mut notes) = (Vec::new(), Vec::new());
+    let mut described = Vec::with_capacity(files.len());
+    for (name, content) in &files {
+        let digest = content.digest()?;
+        manifest.files.insert(name.clone(), digest);
+        let (pickle, alert) = super::pickles::look(name, content)?;
+        alerts.extend(alert);
+        described.push(ModelFile {
+            name: name.clone(),
+            n_bytes: content.len()?,
+            digest,
+            pickle,
+        });
+    }
+    let digests = row_digests(&prepared.frame, &prepared.features, target)?;
+    let of_test = test.iter().filter_map(|&row| digests.get(row).copied()).collect();
+    let mut onnx = None;
+    if let Some((name, content)) = onnx_file(&files) {
+        match asked(content, &manifest, prepared, &predictions) {
+            Ok((model, answers)) => {
+                notes.push(format!(
+                    "`{name}` answers as the predictions do: it is asked from now on, so that later models meet it on any rows"
+                ));
+                predictions = answers;
+                onnx = Some(model);
+                manifest.onnx = Some(name.clone());
+            }
+            Err(why) => alerts.push(format!("`{name}` is kept and not asked: {why}")),
+        }
+    } else if !files.is_empty() {
+        notes.push(
+            "it left no ONNX file, so that later models meet it on the rows alone that it predicted now".to_owned(),
+        );
+    }
+    if n_no_numbers > 0 {
+        notes.push(format!("{n_no_numbers} entries of `{}` are no numbers and left out", left::METRICS));
+    }
+    let held_out = HeldOut::new(of_test, &predictions);
+    let bytes = manifest.to_bytes();
+    let facts = TrainingFacts {
+        estimator: trainer.to_owned(),
+        params: project.train.trainer.params(),
+        seed: project.train.seed,
+        n_features_in: prepared.features.len(),
+        n_features_out: prepared.features.len(),
+        model_bytes: described.iter().map(|file| file.n_bytes).sum(),
+        digest: Digest::of_parts([bytes.as_slice(), held_out.to_bytes().as_slice()]),
+        elapsed_ms: run.elapsed_ms,
+        reused_from: None,
+        reused_page: None,
+        notes,
+        importance: Vec::new(),
+        own: Some(OwnTraining {
+            kind: own.work.key().to_owned(),
+            run,
+            // What they are held against is measured later.
+            claims: claims
+                .into_iter()
+                .map(|(metric, claimed)| left::checked(metric, claimed, &[]))
+                .collect(),
+            files: described,
+            flow: None,
+            notebook: None,
+        }),
+    };
+    Ok(Made {
+        model: OwnModel {
+            manifest,
+            held_out,
+            onnx,
+        },
+        predictions,
+        bytes,
+        files,
+        facts,
+        alerts,
+    })
+}
+
+/// The classes of the training rows.
+fn labels(project: &Project, prepared: &Prepared) -> Result<Vec<String>, TargetError> {
+    let rows = &prepared.partition.train;
+    if prepared.task == base::Task::Regression {
+        return Ok(Vec::new());
+    }
+    match train::truth(&prepared.frame, rows, &project.data.target, prepared.task, None)? {
+        crate::evaluate::Truth::Classes { labels, .. } => Ok(labels),
+        crate::evaluate::Truth::Numbers(_) => Ok(Vec::new()),
+    }
+}
+
+/// The target of every held-out row as it is written.
+fn written(prepared: &Prepared, target: &str) -> Vec<String> {
+    let column = prepared.frame.column(target);
+    let label = |row: &usize| {
+        let label = column.and_then(|column| column.label(*row));
+        label.map(std::borrow::Cow::into_owned).unwrap_or_default()
+    };
+    prepared.partition.test.iter().map(label).collect()
+}
+
+/// `model.onnx`, or the only file of this kind.
+fn onnx_file(files: &BTreeMap<String, Content>) -> Option<(&String, &Content)> {
+    let mut all = files.iter().filter(|(name, _)| name.ends_with(".onnx"));
+    files.get_key_value("model.onnx").or_else(|| all.next().filter(|_| all.next().is_none()))
+}
+
+/// The ONNX file and its answers, if they are those of the predictions.
+fn asked(
+    content: &Content,
+    manifest: &Manifest,
+    prepared: &Prepared,
+    predictions: &Predictions,
+) -> Result<(OnnxModel, Predictions), String> {
+    let bytes = content
+        .clone()
+        .into_bytes(MAX_ONNX_BYTES)
+        .map_err(|error| error.to_string())?;
+    let model = OnnxModel::new(&bytes).map_err(|error| super::chain(&error))?;
+    let answers = model
+        .predict(&prepared.frame, &prepared.partition.test, manifest)
+        .map_err(|error| super::chain(&error))?;
+    let (n_other, n_rows) = (n_other(predictions, &answers), answers.len());
+    if n_other > 0 {
+        return Err(format!("it answers other than the predictions for {n_other} of {n_rows} held-out rows"));
+    }
+    Ok((model, answers))
+}
+
+/// For how many rows two models answer differently.
+fn n_other(one: &Predictions, other: &Predictions) -> usize {
+    match (one, other) {
+        (Predictions::Numbers(one), Predictions::Numbers(other)) => {
+            let mean = one.iter().map(|value| value.abs()).sum::<f64>() / one.len().max(1) as f64;
+            let differs = |(one, other): &(&f64, &f64)| (**one - **other).abs() > TOLERANCE * one.abs().max(mean);
+            one.iter().zip(other).filter(differs).count()
+        }
+        (
+            Predictions::Classes {
+                codes: one,
+                probabilities: p,
+                labels,
+            },
+            Predictions::Classes {
+                codes: other,
+                probabilities: q,
+                ..
+            },
+        ) => {
+            let width = labels.len();
+            let differs = |row: usize| {
+                let range = row * width..(row + 1) * width;
+                match (p.get(range.clone()), q.get(range)) {
+                    (Some(p), Some(q)) => p.iter().zip(q).any(|(p, q)| (p - q).abs() > TOLERANCE),
+                    _ => one.get(row) != other.get(row),
+                }
+            };
+            (0..one.len()).filter(|&row| differs(row)).count()
+        }
+        _ => one.len(),
+    }
+}
