@@ -136,6 +136,7 @@ pub fn equipped(
         child_env,
         child_user,
         work: workspace::work(&invocation.env, &opened.root, child_user)?,
+        branch: None,
         actor: invocation.actor(),
         now: sys::now(),
         run: None,

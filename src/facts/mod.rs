@@ -41,7 +41,7 @@ pub struct Facts {
     pub training: Option<TrainingFacts>,
     /// What the repository's own trainer did where that gave no model.
     #[serde(default)]
-    pub trainer_failed: Option<CommandRun>,
+    pub trainer_failed: Option<OwnTraining>,
     pub evaluation: Option<EvaluationFacts>,
     pub comparison: Option<ComparisonFacts>,
     pub gates: Vec<GateResult>,
@@ -206,9 +206,9 @@ pub struct ModelFile {
 /// A pickle as its instructions read; it was never loaded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PickleFacts {
-    /// `plain`, `model`, `suspicious`, `unreadable`.
+    /// `plain`, `model`, `foreign`, `suspicious`, `unreadable`.
     pub verdict: String,
-    /// The libraries that loading it takes.
+    /// The libraries, or the modules of nobody known, that loading it takes.
     pub libraries: Vec<String>,
     /// What makes it suspicious or unreadable.
     pub findings: Vec<String>,
@@ -223,6 +223,10 @@ pub struct FlowFacts {
     pub steps: Vec<FlowStep>,
     /// From step to step.
     pub edges: Vec<(String, String)>,
+    /// Tasks that did not succeed: the step, and the last line of the error.
+    pub failures: Vec<(String, String)>,
+    /// Why its metrics are not all here.
+    pub note: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -230,6 +234,7 @@ pub struct FlowStep {
     pub name: String,
     pub n_tasks: usize,
     pub n_failed: usize,
+    pub n_retries: u64,
     /// From the start of its first task to the end of its last.
     pub seconds: Option<f64>,
 }

@@ -164,7 +164,7 @@ fn hold_against_the_data(
 }
 
 /// Whether two texts are the same value: numbers within what a 32-bit float keeps, `True` and `true`.
-fn is_same(one: &str, other: &str) -> bool {
+pub fn is_same(one: &str, other: &str) -> bool {
     if one == other || one.eq_ignore_ascii_case(other) && matches!(other, "true" | "false") {
         return true;
     }

@@ -19,6 +19,7 @@ mod seen;
 mod steps;
 mod store;
 mod uses;
+mod work;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -54,6 +55,8 @@ pub struct Services {
     pub child_user: Option<User>,
     /// A folder for what they leave us, which is not part of the repository.
     pub work: PathBuf,
+    /// The branch of a pull request, for what keeps runs apart by branch: `pr_7`.
+    pub branch: Option<String>,
     pub actor: String,
     pub now: Timestamp,
     /// The run on GitHub, where this is one.

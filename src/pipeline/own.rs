@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::base::{self, Digest, clean, shortened};
 use crate::config::Project;
 use crate::evaluate::Predictions;
-use crate::exec::{Task, User};
+use crate::exec::{Task, User, neutralise};
 use crate::facts::{ModelFile, OwnTraining, TrainingFacts};
 use crate::gates::{self, CommandRun};
 use crate::sys::{self, FileError};
@@ -16,9 +16,10 @@ use crate::train::{self, OwnTrainer, TargetError};
 
 use super::left::{self, Expected, LeftError};
 use super::store::{StoreError, own_directory};
-use super::{Event, Services};
+use super::work::{self, Looked, Where};
+use super::{Event, Services, beside};
 use super::learn::Prepared;
-use super::onnx::OnnxModel;
+use super::onnx::{self, OnnxModel};
 use super::predictor::{AnswerError, HeldOut, Manifest, OwnModel, row_digests};
 
 /// Below [`Services::work`](super::Services::work).
@@ -26,8 +27,6 @@ const OUTPUT: &str = "output";
 const SPLIT: &str = "split.csv";
 /// An ONNX file that does not answer as the predictions do is another model.
 const TOLERANCE: f64 = 1e-3;
-/// A larger ONNX file is kept, and not asked.
-const MAX_ONNX_BYTES: u64 = 512 << 20;
 
 /// Why there is no model.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +48,8 @@ pub enum OwnError {
 /// Where a trainer finds what it is told, and leaves what it made.
 #[derive(Debug)]
 pub struct Desk {
+    /// The user's; nothing in it is of another run.
+    pub folder: PathBuf,
     pub output: PathBuf,
     /// What a trainer learns from its environment.
     pub env: BTreeMap<String, String>,
@@ -67,11 +68,11 @@ pub fn lay_out(
         sys::create_dir(work)?;
     }
     let owner = user.map(User::owner);
-    let place = sys::private_dir(work, &["train"], owner)?;
-    let output = place.join(OUTPUT);
-    if sys::kind(&output)?.is_some() {
-        sys::remove_dir(&output)?;
+    let place = work.join("train");
+    if sys::kind(&place)?.is_some() {
+        sys::remove_dir(&place)?;
     }
+    let place = sys::private_dir(work, &["train"], owner)?;
     let output = sys::private_dir(work, &["train", OUTPUT], owner)?;
     let split = place.join(SPLIT);
     sys::write_atomic(&split, split_file(prepared).as_bytes())?;
@@ -86,17 +87,28 @@ pub fn lay_out(
         ("MLOPS_PARAMS", serde_json::Value::Object(own.params.clone()).to_string()),
     ];
     Ok(Desk {
+        folder: place,
         output,
         env: env.map(|(name, value)| (name.to_owned(), value)).into(),
     })
 }
 
 /// Runs the trainer to its end, or to that of its time.
-pub async fn run(services: &Services, own: &OwnTrainer, desk: &Desk) -> CommandRun {
+pub async fn run(services: &Services, own: &OwnTrainer, desk: &Desk, commit: Option<&str>) -> Result<Ran, FileError> {
+    let tags: Vec<String> = commit.iter().map(|commit| format!("git_sha:{commit}")).collect();
+    let place = Where {
+        root: &services.root,
+        folder: &desk.folder,
+        user: services.child_user,
+        tags: &tags,
+        branch: services.branch.as_deref(),
+    };
+    let launch = work::launch(&own.work, &own.params, place)?;
     let mut env = services.child_env.clone();
     env.extend(desk.env.clone());
+    env.extend(launch.env);
     let task = Task {
-        command: own.work.text().to_owned(),
+        command: launch.command,
         cwd: services.root.clone(),
         env,
         timeout: own.timeout,
@@ -108,11 +120,48 @@ pub async fn run(services: &Services, own: &OwnTrainer, desk: &Desk) -> CommandR
             line: line.to_owned(),
         });
     };
-    gates::run_command("train", &task, &mut on_line).await
+    let command = CommandRun {
+        // What people wrote, not what it took to run it.
+        command: neutralise(own.work.text()),
+        ..gates::run_command("train", &task, &mut on_line).await
+    };
+    let looked = beside(move || work::look(&launch.after)).await.unwrap_or_else(|panic| Looked {
+        failure: Some(panic),
+        ..Looked::default()
+    });
+    Ok(Ran { command, looked })
+}
+
+/// A trainer that came to its end.
+pub struct Ran {
+    pub command: CommandRun,
+    pub looked: Looked,
+}
+
+impl Ran {
+    /// What is told of it, before it is known what it left.
+    pub fn facts(&self, own: &OwnTrainer) -> OwnTraining {
+        OwnTraining {
+            kind: own.work.key().to_owned(),
+            run: self.command.clone(),
+            claims: Vec::new(),
+            files: Vec::new(),
+            flow: self.looked.flow.clone(),
+            notebook: self.looked.notebook.clone(),
+        }
+    }
+
+    /// Why there is nothing to take from it.
+    pub fn failure(&self) -> Option<String> {
+        match (&self.looked.failure, failure(&self.command)) {
+            (Some(why), Some(_)) | (Some(why), None) => Some(format!("`{}`: {why}", shortened(&self.command.command))),
+            (None, failed) => failed,
+        }
+    }
 }
 
 /// Why a run was none, with the last that it said.
-pub fn failure(run: &CommandRun) -> Option<String> {
+fn failure(run: &CommandRun) -> Option<String> {
     let what = match (&run.problem, run.exit_code) {
         (None, Some(0)) => return None,
         (Some(problem), _) => format!("`{}`: {problem}", shortened(&run.command)),
@@ -157,11 +206,11 @@ pub fn take(
     prepared: &Prepared,
     own: &OwnTrainer,
     desk: &Desk,
-    run: CommandRun,
+    ran: &Ran,
 ) -> Result<Made, OwnError> {
     let trainer = own.work.text();
     let failed = |source| OwnError::Left {
-        trainer: run.command.clone(),
+        trainer: ran.command.command.clone(),
         source,
     };
     let (target, test) = (&project.data.target, &prepared.partition.test);
@@ -175,7 +224,12 @@ pub fn take(
         labels: &labels,
     };
     let mut predictions = left::predictions(&desk.output, &expected).map_err(failed)?;
-    let (claims, n_no_numbers) = left::claims(&desk.output).map_err(failed)?;
+    let (mut claims, n_no_numbers) = left::claims(&desk.output).map_err(failed)?;
+    for (metric, value) in &ran.looked.metrics {
+        if !claims.iter().any(|(name, _)| name == metric) {
+            claims.push((metric.clone(), *value));
+        }
+    }
     let files = left::files(&desk.output).map_err(failed)?;
 
     let labels = match &predictions {
@@ -199,7 +253,7 @@ pub fn take(
     }
     let digests = row_digests(&prepared.frame, &prepared.features, target)?;
     let of_test = test.iter().filter_map(|&row| digests.get(row).copied()).collect();
-    let mut onnx = None;
+    let mut asked_model = None;
     if let Some((name, content)) = onnx_file(&files) {
         match asked(content, &manifest, prepared, &predictions) {
             Ok((model, answers)) => {
@@ -207,7 +261,7 @@ pub fn take(
                     "`{name}` answers as the predictions do: it is asked from now on, so that later models meet it on any rows"
                 ));
                 predictions = answers;
-                onnx = Some(model);
+                asked_model = Some(model);
                 manifest.onnx = Some(name.clone());
             }
             Err(why) => alerts.push(format!("`{name}` is kept and not asked: {why}")),
@@ -230,29 +284,26 @@ pub fn take(
         n_features_out: prepared.features.len(),
         model_bytes: described.iter().map(|file| file.n_bytes).sum(),
         digest: Digest::of_parts([bytes.as_slice(), held_out.to_bytes().as_slice()]),
-        elapsed_ms: run.elapsed_ms,
+        elapsed_ms: ran.command.elapsed_ms,
         reused_from: None,
         reused_page: None,
         notes,
         importance: Vec::new(),
         own: Some(OwnTraining {
-            kind: own.work.key().to_owned(),
-            run,
             // What they are held against is measured later.
             claims: claims
                 .into_iter()
                 .map(|(metric, claimed)| left::checked(metric, claimed, &[]))
                 .collect(),
             files: described,
-            flow: None,
-            notebook: None,
+            ..ran.facts(own)
         }),
     };
     Ok(Made {
         model: OwnModel {
             manifest,
             held_out,
-            onnx,
+            onnx: asked_model,
         },
         predictions,
         bytes,
@@ -299,7 +350,7 @@ fn asked(
 ) -> Result<(OnnxModel, Predictions), String> {
     let bytes = content
         .clone()
-        .into_bytes(MAX_ONNX_BYTES)
+        .into_bytes(onnx::MAX_BYTES as u64)
         .map_err(|error| error.to_string())?;
     let model = OnnxModel::new(&bytes).map_err(|error| super::chain(&error))?;
     let answers = model

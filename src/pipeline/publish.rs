@@ -274,6 +274,7 @@ mod tests {
             child_env: BTreeMap::new(),
             child_user: None,
             work: folder.path().join("work"),
+            branch: None,
             actor: "ada".to_owned(),
             now: Timestamp(0),
             run: None,

@@ -226,18 +226,25 @@ async fn trained_by_them(
             return None;
         }
     };
-    let run = own::run(services, own, &desk).await;
-    if let Some(why) = own::failure(&run) {
-        let is_ours = run.exit_code.is_none() && run.problem.is_none();
+    let commit = draft.facts.commit.clone();
+    let ran = match own::run(services, own, &desk, commit.as_deref()).await {
+        Ok(ran) => ran,
+        Err(error) => {
+            let detail = chain(&error);
+            draft.facts.reason = format!("training could not begin: {detail}");
+            draft.step(services, "train", Outcome::Error, Some(detail), watch.elapsed_ms());
+            return None;
+        }
+    };
+    if let Some(why) = ran.failure() {
         draft.facts.reason = format!("training failed: {why}");
-        let outcome = if is_ours { Outcome::Error } else { Outcome::Failed };
-        draft.facts.trainer_failed = Some(run);
-        draft.step(services, "train", outcome, Some(why), watch.elapsed_ms());
+        draft.facts.trainer_failed = Some(ran.facts(own));
+        draft.step(services, "train", Outcome::Failed, Some(why), watch.elapsed_ms());
         return None;
     }
     let (of, with) = (Arc::clone(project), Arc::clone(&ready.prepared));
     let taking = move || match &of.train.trainer {
-        Trainer::Own(own) => Some(own::take(&of, &with, own, &desk, run)),
+        Trainer::Own(own) => Some(own::take(&of, &with, own, &desk, &ran)),
         Trainer::BuiltIn(_) => None,
     };
     let made = match beside(taking).await {

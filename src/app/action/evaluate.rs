@@ -77,6 +77,7 @@ pub async fn services(
     let is_elsewhere = kept.registry.is_some();
     let (mut services, kept) = project::equipped(invocation, opened, kept, events)?;
     asked.actor.clone_into(&mut services.actor);
+    services.branch = desk.of_tracker().pull_request.map(|number| format!("pr_{number}"));
     services.run = Some(pipeline::RunPage {
         base: desk.context.runs_url(),
         id: desk.context.run.id,
