@@ -15,6 +15,7 @@ fn task(command: &str) -> Task {
         env: BTreeMap::from([("PATH".to_owned(), path)]),
         timeout: Duration::from_mins(1),
         user: None,
+        sandbox: Sandbox::open(),
     }
 }
 
@@ -22,7 +23,7 @@ fn task(command: &str) -> Task {
 async fn check(task: &Task) -> (Exit, Vec<String>) {
     become_subreaper().unwrap();
     let mut lines = Vec::new();
-    let exit = run_within(task, Duration::from_millis(50), &mut |line| {
+    let exit = run_within(task, Duration::from_millis(50), None, &mut |line| {
         lines.push(line.to_owned());
     })
     .await

@@ -19,6 +19,10 @@ use crate::sys::{self, Stopwatch};
 pub const MARK: &str = "MLOPS_TASK";
 /// After this, what is still there can not be killed by us.
 const KILL_LIMIT: Duration = Duration::from_secs(2);
+/// Where hundreds compute, we hardly get to.
+const FREEZE_LIMIT: Duration = Duration::from_secs(4);
+/// So many end in the time in which one of them could start another.
+const FEW: usize = 16;
 const POLL: Duration = Duration::from_millis(5);
 
 /// The shells of the tasks that run now, and their marks.
@@ -46,6 +50,10 @@ pub fn become_subreaper() -> std::io::Result<()> {
 
 /// Kills until none is left, or gives up after [`KILL_LIMIT`]; blocks. The number of those that are left.
 pub fn kill(scope: Scope) -> usize {
+    // Those that multiply would take each place that is freed, so they are held first and keep their places.
+    if belonging(&live(), scope).len() > FEW {
+        freeze(scope);
+    }
     let watch = Stopwatch::start();
     loop {
         let n_left = sweep(scope);
@@ -54,6 +62,28 @@ pub fn kill(scope: Scope) -> usize {
         }
         std::thread::sleep(POLL);
     }
+}
+
+/// Stops all that are alive, until no new ones come or [`FREEZE_LIMIT`] is over; a stopped process starts nothing.
+pub fn freeze(scope: Scope) {
+    let watch = Stopwatch::start();
+    loop {
+        let running: Vec<Process> = belonging(&live(), scope)
+            .into_iter()
+            .filter(|process| !process.is_zombie && !process.is_stopped)
+            .collect();
+        if running.is_empty() || watch.elapsed() > FREEZE_LIMIT {
+            return;
+        }
+        for process in running {
+            process.signal(Signal::STOP);
+        }
+    }
+}
+
+/// What the task with this shell consists of now, dead ones that nobody waited for among them.
+pub fn members(shell: i32) -> Vec<Process> {
+    belonging(&live(), Scope::Task(shell))
 }
 
 /// Asks a task's process group to end, if it is still that task's.
@@ -89,7 +119,7 @@ fn sweep(scope: Scope) -> usize {
     for process in belonging(&live, scope) {
         if !process.is_zombie {
             n_alive += 1;
-            process.kill();
+            process.signal(Signal::KILL);
         }
         process.reap(&live);
     }
@@ -106,15 +136,20 @@ pub fn reap() {
     }
 }
 
+/// One line of `/proc/PID/stat`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Process {
-    pid: i32,
+pub struct Process {
+    pub pid: i32,
     parent: i32,
     group: i32,
     session: i32,
     /// In ticks since the machine started: tells apart two processes that had the same number.
     started: u64,
-    is_zombie: bool,
+    pub n_threads: u64,
+    /// What it and those that it waited for have computed.
+    pub cpu_ticks: u64,
+    is_stopped: bool,
+    pub is_zombie: bool,
 }
 
 impl Process {
@@ -127,26 +162,31 @@ impl Process {
     fn parse(stat: &str) -> Option<Self> {
         let (head, tail) = stat.rsplit_once(')')?;
         let fields: Vec<&str> = tail.split_ascii_whitespace().collect();
+        // The last two are written as signed numbers.
+        let ticks = |index: usize| u64::try_from(fields.get(index)?.parse::<i64>().ok()?).ok();
         Some(Self {
             pid: head.split(' ').next()?.parse().ok()?,
             parent: fields.get(1)?.parse().ok()?,
             group: fields.get(2)?.parse().ok()?,
             session: fields.get(3)?.parse().ok()?,
             started: fields.get(19)?.parse().ok()?,
+            n_threads: fields.get(17)?.parse().ok()?,
+            cpu_ticks: (11..=14).filter_map(ticks).sum(),
+            is_stopped: matches!(*fields.first()?, "T" | "t"),
             is_zombie: matches!(*fields.first()?, "Z" | "X"),
         })
     }
 
-    /// Kills this very process: the number is pinned first, then compared with what was seen.
-    fn kill(&self) {
+    /// Signals this very process: the number is pinned first, then compared with what was seen.
+    fn signal(&self, signal: Signal) {
         let Some(pid) = Pid::from_raw(self.pid) else { return };
         // Every failure here means that it is gone, or that the next round has to try again.
         let _ = match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
             Ok(pinned) if Self::read(self.pid).is_some_and(|now| now.started == self.started) => {
-                rustix::process::pidfd_send_signal(pinned, Signal::KILL)
+                rustix::process::pidfd_send_signal(pinned, signal)
             }
             Ok(_) => Ok(()),
-            Err(rustix::io::Errno::NOSYS | rustix::io::Errno::PERM) => rustix::process::kill_process(pid, Signal::KILL),
+            Err(rustix::io::Errno::NOSYS | rustix::io::Errno::PERM) => rustix::process::kill_process(pid, signal),
             Err(gone) => Err(gone),
         };
     }
@@ -172,11 +212,12 @@ impl Process {
     }
 }
 
-fn our_pid() -> i32 {
+pub fn our_pid() -> i32 {
     rustix::process::getpid().as_raw_nonzero().get()
 }
 
-fn processes() -> Vec<Process> {
+/// Every process that we see.
+pub fn processes() -> Vec<Process> {
     sys::list(Path::new("/proc"))
         .unwrap_or_default()
         .iter()
@@ -244,7 +285,7 @@ mod tests {
 
     #[test]
     fn a_hostile_process_name_does_not_confuse() {
-        let stat = "71 (a) R 1 1 (b c) S 7 8 9 0 -1 4194304 98 0 0 0 0 0 0 0 20 0 1 0 113738 3133440 359 1";
+        let stat = "71 (a) R 1 1 (b c) S 7 8 9 0 -1 4194304 98 0 0 0 1 2 3 -4 20 0 5 0 113738 3133440 359 1";
         let process = Process::parse(stat).unwrap();
         assert_eq!(
             (
@@ -256,6 +297,7 @@ mod tests {
             ),
             (71, 7, 8, 9, 113_738)
         );
+        assert_eq!((process.cpu_ticks, process.n_threads), (6, 5));
         assert_eq!(Process::parse("71 (a"), None);
         assert_eq!(Process::parse(""), None);
     }
