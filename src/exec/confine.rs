@@ -28,7 +28,7 @@ const X32: i64 = 0x4000_0000;
 /// An application may hold so much more than it uses.
 const SPARE_DATA_BYTES: u64 = 1 << 30;
 /// What the workspace's owner may run elsewhere: the runner itself is theirs, outside of our container.
-const SPARE_PROCESSES: u64 = 256;
+const SPARE_PROCESSES: u64 = 128;
 /// Among hundreds that compute, this program still gets to end them.
 const NICE: i32 = 10;
 
@@ -265,7 +265,7 @@ mod tests {
         ulimit -f 2
         ulimit -n 1024
         ulimit -t 2
-        { ulimit -u 329 2>/dev/null || ulimit -p 329; }
+        { ulimit -u 201 2>/dev/null || ulimit -p 201; }
         exec /bin/sh -c "$1"
         "#);
         assert_eq!(

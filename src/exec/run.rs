@@ -142,7 +142,7 @@ async fn run_within(
     let last = Arc::clone(&peak);
     let mut ending = tokio::task::spawn_blocking(move || {
         // Before anybody takes leave of the shell: it has counted what it waited for.
-        last.add(&usage::of_task(shell));
+        last.add(&usage::of_task(shell, 0, 0));
         running.end(grace)
     });
     let status = loop {
@@ -218,8 +218,9 @@ async fn look(shell: i32, limits: Limits, peak: Arc<Peak>) -> Ended {
     loop {
         tokio::time::sleep(pause).await;
         let watch = Stopwatch::start();
+        let highest = peak.memory_bytes.load(Ordering::Relaxed);
         let looked = tokio::task::spawn_blocking(move || {
-            let usage = usage::of_task(shell);
+            let usage = usage::of_task(shell, limits.n_processes.unwrap_or(u64::MAX), highest);
             let over = passed(&usage, &limits);
             if over.is_some() {
                 // Nothing grows until it is ended.

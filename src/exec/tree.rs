@@ -19,10 +19,11 @@ use crate::sys::{self, Stopwatch};
 pub const MARK: &str = "MLOPS_TASK";
 /// After this, what is still there can not be killed by us.
 const KILL_LIMIT: Duration = Duration::from_secs(2);
-/// Where hundreds compute, we hardly get to.
-const FREEZE_LIMIT: Duration = Duration::from_secs(4);
+/// Where hundreds compute, we hardly get to; so rounds are counted, and not time.
+const FREEZE_ROUNDS: usize = 20;
 /// So many end in the time in which one of them could start another.
 const FEW: usize = 16;
+const MAX_CHASE_ROUNDS: usize = 4000;
 const POLL: Duration = Duration::from_millis(5);
 
 /// The shells of the tasks that run now, and their marks.
@@ -50,6 +51,7 @@ pub fn become_subreaper() -> std::io::Result<()> {
 
 /// Kills until none is left, or gives up after [`KILL_LIMIT`]; blocks. The number of those that are left.
 pub fn kill(scope: Scope) -> usize {
+    kill_the_whole_container(scope);
     // Those that multiply would take each place that is freed, so they are held first and keep their places.
     if belonging(&live(), scope).len() > FEW {
         freeze(scope);
@@ -57,22 +59,78 @@ pub fn kill(scope: Scope) -> usize {
     let watch = Stopwatch::start();
     loop {
         let n_left = sweep(scope);
-        if n_left == 0 || watch.elapsed() > KILL_LIMIT {
+        let were_strays = chase(scope);
+        if (n_left == 0 && !were_strays) || watch.elapsed() > KILL_LIMIT {
             return n_left;
         }
         std::thread::sleep(POLL);
     }
 }
 
-/// Stops all that are alive, until no new ones come or [`FREEZE_LIMIT`] is over; a stopped process starts nothing.
+/// As the first process of a container we kill all others in one stroke that nobody runs away from, unless another task
+/// is among them.
+fn kill_the_whole_container(scope: Scope) {
+    let live = live();
+    let is_alone = match scope {
+        Scope::Everything => true,
+        Scope::Task(shell) => live.keys().all(|other| *other == shell),
+    };
+    if is_alone && our_pid() == 1 {
+        // There may be nobody, and what we may not kill is seen below.
+        let _ = rustix::process::kill_process_group(Pid::INIT, Signal::KILL);
+    }
+}
+
+/// Kills strays one by one as the kernel lists our children, until there are none; whether there were any.
+///
+/// Who starts its successor and is gone, again and again, has no number for long enough to be found among all processes.
+/// But it is always our child, or leaves us one that is dead: so an empty list is proof, and a short way from reading it
+/// to the signal is what catches it. Without such a list (`CONFIG_PROC_CHILDREN`) nothing is done.
+fn chase(scope: Scope) -> bool {
+    let live = live();
+    let is_meant = |pid: &i32| match scope {
+        _ if live.contains_key(pid) => false,
+        Scope::Task(shell) if live.keys().any(|other| *other != shell) => Process::read(*pid)
+            .and_then(|process| owner(&live, &process))
+            .is_none_or(|owner| owner == shell),
+        Scope::Task(_) | Scope::Everything => true,
+    };
+    for round in 0..MAX_CHASE_ROUNDS {
+        let strays: Vec<Pid> = children()
+            .into_iter()
+            .filter(is_meant)
+            .filter_map(Pid::from_raw)
+            .collect();
+        if strays.is_empty() {
+            return round > 0;
+        }
+        for pid in strays {
+            // Nobody but us waits for it, and not while this lock is held: so the number is still its own.
+            let _ = rustix::process::kill_process(pid, Signal::KILL);
+            let _ = rustix::process::waitpid(Some(pid), WaitOptions::NOHANG);
+        }
+    }
+    true
+}
+
+/// Our children, alive or dead; strays among them, which the kernel gives to our first thread.
+fn children() -> Vec<i32> {
+    let us = our_pid();
+    let list = sys::read(Path::new(&format!("/proc/{us}/task/{us}/children")), 1 << 20).unwrap_or_default();
+    let list = String::from_utf8_lossy(&list);
+    list.split_ascii_whitespace()
+        .filter_map(|pid| pid.parse().ok())
+        .collect()
+}
+
+/// Stops all that are alive, until no new ones come; a stopped process starts nothing.
 pub fn freeze(scope: Scope) {
-    let watch = Stopwatch::start();
-    loop {
+    for _ in 0..FREEZE_ROUNDS {
         let running: Vec<Process> = belonging(&live(), scope)
             .into_iter()
             .filter(|process| !process.is_zombie && !process.is_stopped)
             .collect();
-        if running.is_empty() || watch.elapsed() > FREEZE_LIMIT {
+        if running.is_empty() {
             return;
         }
         for process in running {

@@ -9,6 +9,8 @@ use crate::sys;
 /// The kernel counts a process's time in hundredths of a second, on every machine that we run on.
 const TICK: Duration = Duration::from_millis(10);
 const MAX_FILE_BYTES: u64 = 64 * 1024;
+/// The kernel goes through all pages of a process that is looked into.
+const MAX_LOOKED_INTO: usize = 64;
 
 /// What all processes of a task take at one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -21,14 +23,26 @@ pub struct Usage {
     pub cpu: Duration,
 }
 
-/// Looks at the task with this shell; blocks.
-pub fn of_task(shell: i32) -> Usage {
+/// Looks at the task with this shell; blocks. Where there are more than `enough` processes, their memory is not asked
+/// for: hundreds that start others keep each other, and whoever asks, waiting.
+///
+/// Those that end while their neighbours are looked at leave them their share of common pages, which then counts again.
+/// So what is above `highest` is looked at twice.
+pub fn of_task(shell: i32, enough: u64, highest: u64) -> Usage {
     let members = tree::members(shell);
-    let alive: Vec<i32> = members.iter().filter(|one| !one.is_zombie).map(|one| one.pid).collect();
+    let n_processes = members.iter().map(n_threads).sum();
     let ticks: u64 = members.iter().map(|one| one.cpu_ticks).sum();
+    let alive: Vec<i32> = members.iter().filter(|one| !one.is_zombie).map(|one| one.pid).collect();
+    let mut memory_bytes = 0;
+    if n_processes <= enough {
+        memory_bytes = memory(&alive);
+        if memory_bytes > highest && alive.len() > 1 {
+            memory_bytes = memory_bytes.min(memory(&alive));
+        }
+    }
     Usage {
-        memory_bytes: memory(&alive),
-        n_processes: members.iter().map(n_threads).sum(),
+        memory_bytes,
+        n_processes,
         cpu: TICK.saturating_mul(u32::try_from(ticks).unwrap_or(u32::MAX)),
     }
 }
@@ -60,6 +74,7 @@ fn memory(pids: &[i32]) -> u64 {
     if pids.len() < 2 {
         return bound;
     }
+    let share = |pid| if pids.len() > MAX_LOOKED_INTO { None } else { share(pid) };
     let shared = pids
         .iter()
         .zip(&own)
