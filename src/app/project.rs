@@ -126,7 +126,11 @@ pub fn equipped(
     mut kept: Kept,
     events: UnboundedSender<Event>,
 ) -> Result<(Services, Kept), Failure> {
-    let (mut child_env, child_user) = workspace::children(&invocation.env, &opened.root)?;
+    let workspace::Children {
+        env: mut child_env,
+        user: child_user,
+        sandbox,
+    } = workspace::children(&invocation.env, &opened.root)?;
     child_env.append(&mut kept.child_env);
     let (registry, registry_place) = kept.registry.take().unwrap_or_else(|| beside(opened));
     let services = Services {
@@ -135,6 +139,7 @@ pub fn equipped(
         registry_place,
         child_env,
         child_user,
+        sandbox,
         work: workspace::work(&invocation.env, &opened.root, child_user)?,
         branch: None,
         actor: invocation.actor(),

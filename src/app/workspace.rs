@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::exec::{self, User};
+use crate::exec::{self, Limits, Sandbox, User};
 use crate::sys;
 
 use super::Failure;
@@ -12,17 +12,27 @@ use super::Failure;
 /// Giving files back takes no longer, so that a cancelled job still ends in time.
 const GIVE_BACK_WITHIN: Duration = Duration::from_secs(1);
 
-/// The environment of the repository's commands, and who they run as.
+/// How the repository's commands run.
+pub struct Children {
+    pub env: BTreeMap<String, String>,
+    /// None is who we are.
+    pub user: Option<User>,
+    pub sandbox: Sandbox,
+}
+
+/// The environment of the repository's commands, who they run as, and what they may touch and take.
 ///
-/// On a runner that is the workspace's owner, with a home of its own that no later step of the job uses. Elsewhere it is
-/// who we are.
-pub fn children(
-    env: &BTreeMap<String, String>,
-    root: &Path,
-) -> Result<(BTreeMap<String, String>, Option<User>), Failure> {
+/// On a runner that is the workspace's owner, with a home of its own that no later step of the job uses, who can write the
+/// workspace and our folder for temporary files, and read what the machine's programs consist of. Elsewhere it is who we
+/// are, with all that we may. What the machine can not hold is said once.
+pub fn children(env: &BTreeMap<String, String>, root: &Path) -> Result<Children, Failure> {
     let mut child_env = exec::scrubbed_env(env);
     if !on_runner(env) {
-        return Ok((child_env, None));
+        return Ok(Children {
+            env: child_env,
+            user: None,
+            sandbox: Sandbox::open(),
+        });
     }
     let user = User::owner_of(root).map_err(|source| Failure::Start { source })?;
     if user.is_none() && sys::is_root() {
@@ -35,7 +45,54 @@ pub fn children(
         child_env.insert("WANDB_DIR".to_owned(), home.clone());
         child_env.insert("HOME".to_owned(), home);
     }
-    Ok((child_env, user))
+    let sandbox = confined(env, &child_env, root)?;
+    match exec::enforced(&sandbox, user) {
+        Ok(enforced) => {
+            for shortcoming in enforced.shortcomings() {
+                tracing::warn!("{shortcoming}");
+            }
+        }
+        Err(error) => tracing::warn!(%error, "nobody knows what this machine makes of the sandbox of commands"),
+    }
+    Ok(Children {
+        env: child_env,
+        user,
+        sandbox,
+    })
+}
+
+/// Variables that name what programs read: lists of directories, or files.
+const READ_BY: [&str; 8] = [
+    "PATH",
+    "LD_LIBRARY_PATH",
+    "PYTHONPATH",
+    "VIRTUAL_ENV",
+    "CONDA_PREFIX",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
+];
+
+fn confined(
+    env: &BTreeMap<String, String>,
+    child_env: &BTreeMap<String, String>,
+    root: &Path,
+) -> Result<Sandbox, Failure> {
+    let workspace = env.get("GITHUB_WORKSPACE").map(PathBuf::from);
+    let write: Vec<PathBuf> = env.get("RUNNER_TEMP").map(|temp| PathBuf::from(temp).join("mlops")).into_iter().collect();
+    let paths = READ_BY.iter().filter_map(|name| child_env.get(*name));
+    let read: Vec<PathBuf> = paths
+        .flat_map(|value| value.split(':'))
+        .filter(|path| path.starts_with('/') && *path != "/")
+        .map(PathBuf::from)
+        .collect();
+    let mut sandbox = Sandbox::confined(&sys::absolute(root)?, &write, &read);
+    if let (Some(files), Some(workspace)) = (&mut sandbox.files, workspace) {
+        files.write.push(workspace);
+    }
+    let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
+    sandbox.limits = Limits::recommended(n_cores, exec::available_memory());
+    Ok(sandbox)
 }
 
 /// A folder for what the repository's commands leave us: beside the checkout on a runner, below our own folder elsewhere.
@@ -100,8 +157,9 @@ mod tests {
         }
         let work = dir.path().join("work");
         std::fs::write(work.join("report"), "").unwrap();
-        let (child_env, user) = children(&env, &work).unwrap();
+        let Children { env: child_env, user, sandbox } = children(&env, &work).unwrap();
         give_back(&env);
+        assert!(sandbox.files.is_some_and(|files| files.write.contains(&work)));
         if sys::is_root() {
             assert_eq!(user.map(|user| user.uid), Some(1001));
             assert_eq!(
@@ -129,8 +187,9 @@ mod tests {
         }
         std::fs::write(work.join("file"), "").unwrap();
         let before = work.join("file").metadata().unwrap().uid();
-        let (child_env, user) = children(&env, &work).unwrap();
+        let Children { env: child_env, user, sandbox } = children(&env, &work).unwrap();
         give_back(&env);
+        assert_eq!(sandbox, Sandbox::open());
         assert_eq!((user, child_env["HOME"].as_str()), (None, "/home/me"));
         assert_eq!(work.join("file").metadata().unwrap().uid(), before);
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{CommandRun, GateResult, GateStatus};
 use crate::base::Span;
-use crate::exec::{self, Exit, Tail, Task, User, neutralise};
+use crate::exec::{self, Ended, Exit, Sandbox, Tail, Task, User, neutralise};
 use crate::sys::Stopwatch;
 
 /// More lines than this of one command are not shown while it runs; its end is kept all the same.
@@ -23,6 +23,8 @@ pub struct Surroundings<'a> {
     pub env: &'a BTreeMap<String, String>,
     /// Who they run as; none is who we are.
     pub user: Option<User>,
+    /// What they may touch and take.
+    pub sandbox: &'a Sandbox,
 }
 
 /// Runs every command of a gate, whether or not those before it failed, and says what all of them did.
@@ -44,6 +46,7 @@ pub async fn run_commands(
             env: around.env.clone(),
             timeout,
             user: around.user,
+            sandbox: around.sandbox.clone(),
         };
         runs.push(run_command(name, &task, on_line).await);
     }
@@ -67,7 +70,7 @@ pub async fn run_command(gate: &str, task: &Task, on_line: &mut (dyn FnMut(&str)
     .await;
     let (exit_code, problem, elapsed) = match ended {
         Ok(exit) => (
-            exit.code.filter(|_| !exit.timed_out),
+            exit.code.filter(|_| exit.ended == Ended::Itself),
             problem(gate, task, &exit, &tail),
             exit.elapsed,
         ),
@@ -90,8 +93,8 @@ pub async fn run_command(gate: &str, task: &Task, on_line: &mut (dyn FnMut(&str)
 
 /// What the exit code alone does not say.
 fn problem(gate: &str, task: &Task, exit: &Exit, tail: &Tail) -> Option<String> {
-    if exit.timed_out {
-        return Some(format!("it was stopped after {}", shown_duration(task.timeout)));
+    if let Some(sentence) = exit.ended.sentence() {
+        return Some(sentence);
     }
     match (exit.code, exit.signal) {
         (Some(127), _) => {
@@ -178,14 +181,6 @@ fn shortened(text: &str) -> String {
     }
 }
 
-fn shown_duration(duration: Duration) -> String {
-    match duration.as_secs() {
-        0 => format!("{} ms", duration.as_millis()),
-        seconds if seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
-        seconds => format!("{seconds} s"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -202,6 +197,7 @@ mod tests {
             cwd: dir.path(),
             env: &env,
             user: None,
+            sandbox: &Sandbox::open(),
         };
         let result = run_commands("lint", &spanned, timeout, around, &mut |line| {
             live.push(line.to_owned());
@@ -260,6 +256,7 @@ mod tests {
             cwd: Path::new("/nowhere"),
             env: &BTreeMap::new(),
             user: None,
+            sandbox: &Sandbox::open(),
         };
         let result = run_commands("test", &commands, Duration::from_mins(1), around, &mut |_| {}).await;
         assert_eq!(result.status, GateStatus::Fail);

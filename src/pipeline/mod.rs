@@ -27,7 +27,7 @@ use std::path::PathBuf;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::base::Timestamp;
-use crate::exec::User;
+use crate::exec::{Sandbox, User};
 use crate::facts::Outcome;
 use crate::track::ModelRegistry;
 
@@ -53,6 +53,8 @@ pub struct Services {
     pub child_env: BTreeMap<String, String>,
     /// Who child processes run as; none is who we are.
     pub child_user: Option<User>,
+    /// What they may touch and take.
+    pub sandbox: Sandbox,
     /// A folder for what they leave us, which is not part of the repository.
     pub work: PathBuf,
     /// The branch of a pull request, for what keeps runs apart by branch: `pr_7`.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::base::{self, Digest, clean, shortened};
 use crate::config::Project;
 use crate::evaluate::Predictions;
-use crate::exec::{Task, User, neutralise};
+use crate::exec::{Network, Sandbox, Task, User, neutralise};
 use crate::facts::{ModelFile, OwnTraining, TrainingFacts};
 use crate::gates::{self, CommandRun};
 use crate::sys::{self, FileError};
@@ -113,6 +113,7 @@ pub async fn run(services: &Services, own: &OwnTrainer, desk: &Desk, commit: Opt
         env,
         timeout: own.timeout,
         user: services.child_user,
+        sandbox: limited(&services.sandbox, own),
     };
     let mut on_line = |line: &str| {
         services.tell(Event::Output {
@@ -130,6 +131,17 @@ pub async fn run(services: &Services, own: &OwnTrainer, desk: &Desk, commit: Opt
         ..Looked::default()
     });
     Ok(Ran { command, looked })
+}
+
+/// What the configuration takes away from what commands may do.
+fn limited(sandbox: &Sandbox, own: &OwnTrainer) -> Sandbox {
+    let mut sandbox = sandbox.clone();
+    if !own.network {
+        sandbox.network = Network::None;
+    }
+    let limits = [own.memory, sandbox.limits.memory_bytes];
+    sandbox.limits.memory_bytes = limits.into_iter().flatten().min();
+    sandbox
 }
 
 /// A trainer that came to its end.

@@ -273,6 +273,7 @@ mod tests {
             registry_place: String::new(),
             child_env: BTreeMap::new(),
             child_user: None,
+            sandbox: crate::exec::Sandbox::open(),
             work: folder.path().join("work"),
             branch: None,
             actor: "ada".to_owned(),

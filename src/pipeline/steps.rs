@@ -55,6 +55,7 @@ pub async fn command_gates(project: &Project, services: &Services) -> Vec<(Step,
             cwd: &services.root,
             env: &services.child_env,
             user: services.child_user,
+            sandbox: &services.sandbox,
         };
         let mut result = gates::run_commands(name, &gate.commands, gate.timeout, around, &mut on_line).await;
         result.span = result.span.or(Some(gate.span));

@@ -1,0 +1,13 @@
+//! Flows of Metaflow as a trainer: the command, what its output says meanwhile, and what its datastore says after.
+
+mod command;
+mod log;
+mod read;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use command::{Command, Invocation, branch_name, command, fallback, is_project};
+pub use log::{Line, What, parse_line};
+pub use read::{MetaflowError, read};
+pub use state::{Artifact, Card, Edge, Flow, StepRun, TaskFailure};
