@@ -40,8 +40,12 @@ pub enum JunitError {
 /// # Errors
 /// If it is no `JUnit` report at all, or one that no tool would write.
 pub fn parse_junit(bytes: &[u8], tool: Option<Tool>, place: &Place<'_>) -> Result<Suite, JunitError> {
-    let is_long = bytes.len() > MAX_REPORT_BYTES;
-    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_REPORT_BYTES)]);
+    parse_beginning(bytes, MAX_REPORT_BYTES, tool, place)
+}
+
+fn parse_beginning(bytes: &[u8], max_bytes: usize, tool: Option<Tool>, place: &Place<'_>) -> Result<Suite, JunitError> {
+    let is_long = bytes.len() > max_bytes;
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(max_bytes)]);
     let mut reader = Reader::from_str(text.trim_start_matches('\u{feff}'));
     reader.config_mut().allow_dangling_amp = true;
     let mut report = Report::new(tool);

@@ -215,7 +215,7 @@ fn a_flood_is_bounded() {
     let tests = (0..60_000).map(|n| format!("<testcase classname='tests.t' name='t{n}'/>"));
     xml.extend(tests);
     xml.push_str("<testcase classname='tests.t' name='last'><failure>");
-    xml.push_str(&"E   x\n".repeat(2_000_000));
+    xml.push_str(&"E   x\n".repeat(200_000));
     xml.push_str("tests/test_prices.py:7: X</failure></testcase></testsuite>");
     let suite = parse_junit(xml.as_bytes(), None, &PLACE).unwrap();
     assert_eq!(
@@ -228,7 +228,7 @@ fn a_flood_is_bounded() {
     let attributes = attributes.join(" ");
     let xml = format!(
         "<testsuite><testcase name='a' {attributes}><error>{}</error></testcase></testsuite>",
-        "é".repeat(9_000_000)
+        "é".repeat(500_000)
     );
     let suite = parse_junit(xml.as_bytes(), None, &PLACE).unwrap();
     assert!(
@@ -240,9 +240,9 @@ fn a_flood_is_bounded() {
 
     let long = format!(
         "<testsuite tests='2' failures='2'><testcase name='a'/>{}",
-        " ".repeat(MAX_REPORT_BYTES)
+        " ".repeat(1_000)
     );
-    let suite = parse_junit(long.as_bytes(), None, &PLACE).unwrap();
+    let suite = parse_beginning(long.as_bytes(), 500, None, &PLACE).unwrap();
     assert_eq!(
         (suite.is_cut, suite.counts.n_failed, suite.counts.n_passed),
         (true, 2, 1)
