@@ -141,6 +141,7 @@ pub fn equipped(
         child_user,
         sandbox,
         work: workspace::work(&invocation.env, &opened.root, child_user)?,
+        changed: None,
         branch: None,
         actor: invocation.actor(),
         now: sys::now(),

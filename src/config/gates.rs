@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::base::{Diagnostic, Diagnostics, Entry, Fields, Node, Span, Task, Value, shortened};
 use crate::evaluate::Margin;
-use crate::gates::{Budget, MetricGate, OnInconclusive, SliceGate};
+use crate::gates::{Asks, Budget, GateCommand, MetricGate, OnInconclusive, SliceGate};
+use crate::lint::{Filter, Format, Mapping, Pattern};
 
 use super::metrics::{check_name, default_margin};
 use super::project::{CommandGate, EvaluateSettings, GateSettings};
@@ -77,31 +78,44 @@ pub fn read(node: Option<&Node>, task: Option<Task>, evaluate: &EvaluateSettings
     settings
 }
 
-/// One command, a list of them, or `{run: …, timeout: …}`.
+/// One command, a list of them, or `{run: …, timeout: …, filter: …}`.
 fn commands(node: Option<&Node>, what: &str, notes: &mut Notes) -> Option<CommandGate> {
     let Some(node) = node else {
         notes.assume(what, "none");
         return None;
     };
+    let is_lint = what == "gates.lint";
     let problems = &mut notes.problems;
-    let (run, timeout, name) = if matches!(node.value, Value::Map(_)) {
+    let is_whole = matches!(&node.value, Value::Map(entries) if !is_item(entries));
+    let (run, timeout, filter, name) = if is_whole {
         let mut fields = Fields::of(node, what, problems)?;
         let run = fields.required("run", problems);
         let timeout = fields.optional("timeout");
+        let filter = if is_lint { fields.optional("filter") } else { None };
         fields.finish(problems);
-        (run, timeout, format!("{what}.run"))
+        (run, timeout, filter, format!("{what}.run"))
     } else {
-        (Some(node), None, what.to_owned())
+        (Some(node), None, None, what.to_owned())
     };
     let limit = match timeout {
         Some(node) => duration(node, &format!("{what}.timeout"), problems),
         None => Some(TIMEOUT),
     };
+    let chosen = match filter {
+        Some(node) => node
+            .one_of(&format!("{what}.filter"), &["added", "file", "all"], problems)
+            .map(|word| match word {
+                "file" => Filter::File,
+                "all" => Filter::All,
+                _ => Filter::Added,
+            }),
+        None => Some(Filter::Added),
+    };
     let run = run?;
     let items = match &run.value {
         Value::List(items) => items.as_slice(),
-        Value::Text(_) | Value::Number { .. } => std::slice::from_ref(run),
-        Value::Null | Value::Bool(_) | Value::Map(_) => run.list(&name, problems)?,
+        Value::Text(_) | Value::Number { .. } | Value::Map(_) => std::slice::from_ref(run),
+        Value::Null | Value::Bool(_) => run.list(&name, problems)?,
     };
     if items.is_empty() {
         problems.push(
@@ -113,15 +127,113 @@ fn commands(node: Option<&Node>, what: &str, notes: &mut Notes) -> Option<Comman
     }
     let found: Vec<_> = items
         .iter()
-        .map(|item| Some((command(item, &name, problems)?, item.span)))
+        .map(|item| match &item.value {
+            Value::Map(_) if is_lint => lint_item(item, &name, problems),
+            _ => Some(GateCommand::new(command(item, &name, problems)?, item.span)),
+        })
         .collect();
     if timeout.is_none() {
         notes.assume(format!("{what}.timeout"), shown_duration(TIMEOUT));
     }
+    if is_lint && filter.is_none() {
+        notes.assume(format!("{what}.filter"), "added");
+    }
     Some(CommandGate {
         commands: found.into_iter().collect::<Option<_>>()?,
         timeout: limit?,
+        filter: chosen?,
         span: node.span,
+    })
+}
+
+/// Whether a mapping says how one linter is read, rather than all that the gate is.
+fn is_item(entries: &[Entry]) -> bool {
+    let of_item = ["pattern", "format", "json", "notebooks"];
+    entries.iter().any(|entry| of_item.contains(&entry.key.as_str()))
+}
+
+/// `{notebooks: PATTERN}`, or a command with how its output is read: `{run: …, pattern: …}`, `{run: …, format: sarif}`,
+/// `{run: …, json: {path: …}}`.
+fn lint_item(node: &Node, what: &str, problems: &mut Diagnostics) -> Option<GateCommand> {
+    let mut fields = Fields::of(node, what, problems)?;
+    if let Some(pattern) = fields.optional("notebooks") {
+        fields.finish(problems);
+        let text = filled(pattern, &format!("{what}.notebooks"), problems)?;
+        return Some(GateCommand {
+            asks: Asks::Notebooks(text),
+            span: pattern.span,
+            reads: None,
+        });
+    }
+    let run = fields.required("run", problems);
+    let pattern = fields.optional("pattern");
+    let format = fields.optional("format");
+    let json = fields.optional("json");
+    fields.finish(problems);
+    let reads = match (pattern, format, json) {
+        (Some(node), None, None) => pattern_of(node, &format!("{what}.pattern"), problems)?,
+        (None, Some(node), None) => {
+            node.one_of(&format!("{what}.format"), &["sarif"], problems)?;
+            Format::Sarif
+        }
+        (None, None, Some(node)) => Format::Mapped(mapping(node, &format!("{what}.json"), problems)?),
+        (None, None, None) => {
+            problems.push(
+                Diagnostic::error("missing-key", format!("an entry of `{what}` does not say how it is read"))
+                    .at(node.span)
+                    .help("add `pattern`, `format: sarif` or `json`, or write the command alone"),
+            );
+            return None;
+        }
+        _ => {
+            problems.push(
+                Diagnostic::error("conflict", format!("an entry of `{what}` is read in one way"))
+                    .at(node.span)
+                    .help("keep one of `pattern`, `format` and `json`"),
+            );
+            return None;
+        }
+    };
+    let run = run?;
+    Some(GateCommand {
+        asks: Asks::Command(command(run, &format!("{what}.run"), problems)?),
+        span: run.span,
+        reads: Some(reads),
+    })
+}
+
+fn pattern_of(node: &Node, what: &str, problems: &mut Diagnostics) -> Option<Format> {
+    let text = filled(node, what, problems)?;
+    match Pattern::new(&text) {
+        Ok(pattern) => Some(Format::Lines(pattern)),
+        Err(error) => {
+            problems.push(
+                Diagnostic::error("bad-pattern", format!("`{what}` can not be used: {error}"))
+                    .at(node.span)
+                    .help(r"write groups such as `^(?P<path>[^:]+):(?P<line>\d+): (?P<message>.*)$`"),
+            );
+            None
+        }
+    }
+}
+
+/// Which fields of a JSON output are what.
+fn mapping(node: &Node, what: &str, problems: &mut Diagnostics) -> Option<Mapping> {
+    let mut fields = Fields::of(node, what, problems)?;
+    let path = fields.required("path", problems);
+    let others = ["findings", "line", "column", "rule", "severity", "message"].map(|key| (key, fields.optional(key)));
+    fields.finish(problems);
+    let path = filled(path?, &format!("{what}.path"), problems)?;
+    let [findings, line, column, rule, severity, message] =
+        others.map(|(key, node)| node.and_then(|node| filled(node, &format!("{what}.{key}"), problems)));
+    Some(Mapping {
+        findings,
+        path,
+        line,
+        column,
+        rule,
+        severity,
+        message,
     })
 }
 

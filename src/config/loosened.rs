@@ -303,7 +303,10 @@ fn slice_written(rule: &SliceRule) -> String {
 /// A command that is no longer run as it was; further ones ask for more.
 fn commands(key: &str, base: Option<&CommandGate>, head: Option<&CommandGate>, found: &mut Found) {
     let Some(base) = base else { return };
-    let texts = |gate: &CommandGate| -> Vec<String> { gate.commands.iter().map(|(text, _)| text.clone()).collect() };
+    let texts = |gate: &CommandGate| -> Vec<String> {
+        let texts = gate.commands.iter().map(|command| command.text().to_owned());
+        texts.collect()
+    };
     let was = texts(base);
     let now = head.map(texts).unwrap_or_default();
     if was.iter().all(|command| now.contains(command)) {

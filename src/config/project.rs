@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::base::{Alias, ModelName, Span};
 use crate::data;
 use crate::evaluate::SliceRule;
-use crate::gates::{Budget, MetricGate, OnInconclusive, SliceGate};
+use crate::gates::{Budget, GateCommand, MetricGate, OnInconclusive, SliceGate};
+use crate::lint::Filter;
 use crate::train::Trainer;
 
 /// One model of the repository.
@@ -43,7 +44,7 @@ pub struct EvaluateSettings {
     pub slices: Vec<(SliceRule, Span)>,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct GateSettings {
     pub lint: Option<CommandGate>,
     pub test: Option<CommandGate>,
@@ -57,11 +58,13 @@ pub struct GateSettings {
 }
 
 /// The commands of the lint or test gate, run in order with `sh -c`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct CommandGate {
-    pub commands: Vec<(String, Span)>,
+    pub commands: Vec<GateCommand>,
     /// For each command.
     pub timeout: Duration,
+    /// Which findings of linters count in a pull request.
+    pub filter: Filter,
     pub span: Span,
 }
 

@@ -317,25 +317,70 @@ fn evaluate() -> Value {
     )
 }
 
+/// How a linter is read that is not known by its name, and a look at notebooks.
+fn lint_item() -> Value {
+    let field = |description: &str| json!({"description": description, "title": "the name of a field", "type": "string", "$comment": "none"});
+    json!({
+        "title": "`{run: …, pattern: …}`, `{notebooks: …}`",
+        "type": "object", "additionalProperties": false,
+        "properties": {
+            "run": {"description": "A linter that is not known by its name.", "title": "a command", "type": "string"},
+            "pattern": {
+                "description": "A regular expression for each line of its output, with the groups `path`, `line`, `column`, `rule`, `severity`, `message`.",
+                "title": "a regular expression", "type": "string", "$comment": "none",
+            },
+            "format": {"description": "The format of its output.", "enum": ["sarif"], "$comment": "none"},
+            "json": {
+                "description": "Which fields of its JSON output are what.",
+                "type": "object", "additionalProperties": false, "required": ["path"], "$comment": "none",
+                "properties": {
+                    "path": field("The file."),
+                    "findings": field("The list of findings; without it the top is the list, or every line is one."),
+                    "line": field("The line, from 1."),
+                    "column": field("The column, from 1."),
+                    "rule": field("The rule."),
+                    "severity": field("The severity."),
+                    "message": field("What is wrong."),
+                },
+            },
+            "notebooks": {
+                "description": "Notebooks that are looked at for kept outputs, order of execution and secrets.",
+                "title": "a path or glob", "type": "string", "$comment": "none",
+            },
+        },
+        "anyOf": [
+            {"required": ["notebooks"]}, {"required": ["run", "pattern"]}, {"required": ["run", "format"]}, {"required": ["run", "json"]},
+        ],
+    })
+}
+
 fn gates() -> Value {
-    let command = |description: &str| {
-        let list = json!({"title": "a list of commands", "type": "array", "items": {"type": "string"}, "minItems": 1});
+    let command = |description: &str, is_lint: bool| {
+        let one = json!({"title": "a command", "type": "string"});
+        let item = if is_lint { json!({"anyOf": [{"type": "string"}, lint_item()]}) } else { json!({"type": "string"}) };
+        let list = json!({"title": "a list of commands", "type": "array", "items": item, "minItems": 1});
         let mut timeout = duration("How long each command may take.");
         timeout["default"] = shown_duration(TIMEOUT).into();
+        let mut properties = json!({
+            "run": {"description": "The commands.", "anyOf": [one, list]},
+            "timeout": timeout,
+        });
+        let mut ways = vec![json!({"title": "a command", "type": "string"}), list.clone()];
+        if is_lint {
+            ways.push(lint_item());
+            properties["filter"] = json!({
+                "description": "Which findings count in a pull request: those on lines that it added, in files that it changed, or all.",
+                "enum": ["added", "file", "all"], "default": "added",
+            });
+        }
+        ways.push(json!({
+            "title": "`{run: […], timeout: 10m}`",
+            "type": "object", "additionalProperties": false, "required": ["run"],
+            "properties": properties,
+        }));
         json!({
             "description": description,
-            "anyOf": [
-                {"title": "a command", "type": "string"},
-                list,
-                {
-                    "title": "`{run: […], timeout: 10m}`",
-                    "type": "object", "additionalProperties": false, "required": ["run"],
-                    "properties": {
-                        "run": {"description": "The commands.", "anyOf": [{"title": "a command", "type": "string"}, list]},
-                        "timeout": timeout,
-                    },
-                },
-            ],
+            "anyOf": ways,
             "$comment": "none",
         })
     };
@@ -396,8 +441,8 @@ fn gates() -> Value {
     mapping(
         "What must hold before a model is published; each is a check of its own.",
         json!({
-            "lint": command("Commands that check the code."),
-            "test": command("Commands that test the code."),
+            "lint": command("Commands that check the code.", true),
+            "test": command("Commands that test the code.", false),
             "metrics": {
                 "description": "Metrics and what each must do.",
                 "type": "object", "additionalProperties": false, "properties": metrics,

@@ -156,8 +156,7 @@ impl Facts {
     fn check_gates(&self) -> Result<(), FactsError> {
         for gate in &self.gates {
             let passes = matches!(gate.status, GateStatus::Pass | GateStatus::Skipped);
-            let failed = |run: &gates::CommandRun| run.exit_code != Some(0) || run.problem.is_some();
-            if passes && gate.commands.iter().any(failed) {
+            if passes && !gate.commands.iter().all(gates::CommandRun::has_passed) {
                 return lie("a gate passes whose command failed");
             }
             let metric = gate.name.strip_prefix("metrics.");

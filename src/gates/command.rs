@@ -1,23 +1,28 @@
-//! Runs the repository's own lint and test commands (edge).
+//! Runs the repository's own lint and test commands (edge), and reads what they found.
 
 use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{CommandRun, GateResult, GateStatus};
-use crate::base::Span;
-use crate::exec::{self, Ended, Exit, Sandbox, Tail, Task, User, neutralise};
+use super::{CommandRun, GateCommand, GateResult, GateStatus, lints, tests};
+use crate::base::counted;
+use crate::exec::{self, Captured, Ended, Exit, Sandbox, Tail, Task, User, neutralise};
+use crate::lint::{Changed, Filter};
+use crate::suites::Summary;
 use crate::sys::Stopwatch;
 
 /// More lines than this of one command are not shown while it runs; its end is kept all the same.
 const MAX_LIVE_LINES: usize = 20_000;
 /// As much of a command as a sentence can bear.
 const MAX_SHOWN_CHARS: usize = 80;
+/// As much of a command's output as is kept to be read by a program.
+pub(super) const MAX_CAPTURED_BYTES: usize = 16 << 20;
 
 /// What a gate's commands find around them.
 #[derive(Debug, Clone, Copy)]
 pub struct Surroundings<'a> {
+    /// The root of the project, absolute.
     pub cwd: &'a Path,
     /// The whole environment, see [`exec::scrubbed_env`].
     pub env: &'a BTreeMap<String, String>,
@@ -25,6 +30,19 @@ pub struct Surroundings<'a> {
     pub user: Option<User>,
     /// What they may touch and take.
     pub sandbox: &'a Sandbox,
+    /// An empty folder of theirs, outside of the repository, for reports that we read; none where there is no place.
+    pub reports: Option<&'a Path>,
+    /// What the change under judgement touched, and which findings are therefore its own; none: all findings count.
+    pub changed: Option<(&'a Changed, Filter)>,
+    /// What the tests of each command came to on the branch that this goes to.
+    pub base: &'a BTreeMap<String, Summary>,
+}
+
+/// What the commands of a gate did.
+pub struct Judged {
+    pub result: GateResult,
+    /// By command, for the next comparison.
+    pub suites: BTreeMap<String, Summary>,
 }
 
 /// Runs every command of a gate, whether or not those before it failed, and says what all of them did.
@@ -33,32 +51,63 @@ pub struct Surroundings<'a> {
 /// already harmless.
 pub async fn run_commands(
     name: &str,
-    commands: &[(String, Span)],
+    commands: &[GateCommand],
     timeout: Duration,
     around: Surroundings<'_>,
     on_line: &mut (dyn FnMut(&str) + Send),
-) -> GateResult {
+) -> Judged {
     let mut runs = Vec::with_capacity(commands.len());
-    for (command, _) in commands {
-        let task = Task {
-            command: command.clone(),
-            cwd: around.cwd.to_owned(),
-            env: around.env.clone(),
-            timeout,
-            user: around.user,
-            sandbox: around.sandbox.clone(),
+    let mut suites = BTreeMap::new();
+    for (index, command) in commands.iter().enumerate() {
+        let run = if name == "lint" {
+            lints::run(command, timeout, around, on_line).await
+        } else {
+            let (run, suite) = tests::run(command, index, timeout, around, on_line).await;
+            suites.extend(suite.map(|suite| (command.text().to_owned(), suite)));
+            run
         };
-        runs.push(run_command(name, &task, on_line).await);
+        runs.push(run);
     }
-    judge(name, commands, runs)
+    Judged {
+        result: judge(name, commands, runs),
+        suites,
+    }
+}
+
+/// How a command ended, and its last words.
+pub(super) struct Ran {
+    pub exit_code: Option<i32>,
+    pub problem: Option<String>,
+    pub elapsed: Duration,
+    pub tail: Tail,
+    pub captured: Captured,
+}
+
+impl Ran {
+    pub fn into_command(self, command: &str) -> CommandRun {
+        CommandRun {
+            command: neutralise(command),
+            exit_code: self.exit_code,
+            problem: self.problem,
+            tail: self.tail.text(),
+            elapsed_ms: u64::try_from(self.elapsed.as_millis()).unwrap_or(u64::MAX),
+            lint: None,
+            tests: None,
+        }
+    }
 }
 
 /// Runs one command to its end; `gate` is the key of `gates` that it stands under, or another name for messages.
 pub async fn run_command(gate: &str, task: &Task, on_line: &mut (dyn FnMut(&str) + Send)) -> CommandRun {
+    run_one(gate, task, false, on_line).await.into_command(&task.command)
+}
+
+/// Runs one command; where its output is for a program, the standard output is captured and not shown.
+pub(super) async fn run_one(gate: &str, task: &Task, captures: bool, on_line: &mut (dyn FnMut(&str) + Send)) -> Ran {
     let watch = Stopwatch::start();
     let mut tail = Tail::default();
     let mut n_lines = 0;
-    let ended = exec::run(task, &mut |line| {
+    let mut on_output = |line: &str| {
         tail.push(line);
         n_lines += 1;
         if n_lines <= MAX_LIVE_LINES {
@@ -66,28 +115,30 @@ pub async fn run_command(gate: &str, task: &Task, on_line: &mut (dyn FnMut(&str)
         } else if n_lines == MAX_LIVE_LINES + 1 {
             on_line("… more output than is shown here; its end is in the report");
         }
-    })
-    .await;
-    let (exit_code, problem, elapsed) = match ended {
-        Ok(exit) => (
-            exit.code.filter(|_| exit.ended == Ended::Itself),
-            problem(gate, task, &exit, &tail),
-            exit.elapsed,
-        ),
-        Err(error) => {
-            let why = match error.source() {
+    };
+    let ended = if captures {
+        exec::run_captured(task, MAX_CAPTURED_BYTES, &mut on_output).await
+    } else {
+        exec::run(task, &mut on_output).await.map(|exit| (exit, Captured::default()))
+    };
+    match ended {
+        Ok((exit, captured)) => Ran {
+            exit_code: exit.code.filter(|_| exit.ended == Ended::Itself),
+            problem: problem(gate, task, &exit, &tail),
+            elapsed: exit.elapsed,
+            tail,
+            captured,
+        },
+        Err(error) => Ran {
+            exit_code: None,
+            problem: Some(match error.source() {
                 Some(source) => format!("{error}: {source}"),
                 None => error.to_string(),
-            };
-            (None, Some(why), watch.elapsed())
-        }
-    };
-    CommandRun {
-        command: neutralise(&task.command),
-        exit_code,
-        problem,
-        tail: tail.text(),
-        elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+            }),
+            elapsed: watch.elapsed(),
+            tail,
+            captured: Captured::default(),
+        },
     }
 }
 
@@ -132,15 +183,15 @@ fn first_word(command: &str) -> Option<String> {
     Some(shortened(&word.replace('`', "'")))
 }
 
-fn judge(name: &str, commands: &[(String, Span)], runs: Vec<CommandRun>) -> GateResult {
-    let is_failed = |run: &CommandRun| run.exit_code != Some(0) || run.problem.is_some();
+fn judge(name: &str, commands: &[GateCommand], runs: Vec<CommandRun>) -> GateResult {
+    let is_failed = |run: &CommandRun| !run.has_passed();
     let failures: Vec<String> = runs.iter().filter(|run| is_failed(run)).map(failure).collect();
     let first_failed = runs.iter().position(is_failed);
     let n_runs = runs.len();
     let (status, reason) = match (n_runs, failures.as_slice()) {
         (0, _) => (GateStatus::Skipped, "no command is configured".to_owned()),
-        (1, []) => (GateStatus::Pass, format!("{} passed", quoted(&runs[0].command))),
-        (n, []) => (GateStatus::Pass, format!("all {n} commands passed")),
+        (1, []) => (GateStatus::Pass, passed(&runs[0])),
+        (n, []) => (GateStatus::Pass, format!("all {n} commands passed{}", in_all(&runs))),
         (1, [only]) => (GateStatus::Fail, only.clone()),
         (n, [only]) => (GateStatus::Fail, format!("1 of {n} commands failed: {only}")),
         (n, [first, ..]) => (
@@ -153,13 +204,43 @@ fn judge(name: &str, commands: &[(String, Span)], runs: Vec<CommandRun>) -> Gate
         status,
         reason,
         verdict: None,
-        span: commands.get(first_failed.unwrap_or(0)).map(|(_, span)| *span),
+        span: commands.get(first_failed.unwrap_or(0)).map(|command| command.span),
         commands: runs,
+    }
+}
+
+fn passed(run: &CommandRun) -> String {
+    let command = quoted(&run.command);
+    match (&run.lint, &run.tests) {
+        (Some(lint), _) if lint.n_hidden > 0 => format!(
+            "{command} found nothing on the lines of this change, and {} elsewhere",
+            counted(lint.n_hidden, "older thing")
+        ),
+        (_, Some(tests)) => format!("{command} passed, {}", tests.counted()),
+        _ => format!("{command} passed"),
+    }
+}
+
+/// The tests of all commands together, where they were counted.
+fn in_all(runs: &[CommandRun]) -> String {
+    let n_tests: usize = runs.iter().filter_map(|run| run.tests.as_ref()).map(|tests| tests.counts.total()).sum();
+    if n_tests == 0 {
+        String::new()
+    } else {
+        format!(", {}", counted(n_tests, "test"))
     }
 }
 
 fn failure(run: &CommandRun) -> String {
     let command = quoted(&run.command);
+    if let Some(lint) = run.lint.as_ref().filter(|lint| lint.n_shown > 0) {
+        let elsewhere = match lint.n_hidden {
+            0 => String::new(),
+            n => format!(", and {} elsewhere", counted(n, "older thing")),
+        };
+        let where_ = if lint.is_filtered { " on the lines of this change" } else { "" };
+        return format!("{command} found {}{where_}{elsewhere}", counted(lint.n_shown, "thing"));
+    }
     match (&run.problem, run.exit_code) {
         (Some(problem), _) => format!("{command}: {problem}"),
         (None, Some(code)) => format!("{command} exited with {code}"),
@@ -182,13 +263,14 @@ fn shortened(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+mod checks {
     use super::*;
+    use crate::base::Span;
 
     async fn check_within(timeout: Duration, commands: &[&str]) -> (String, GateResult, Vec<String>) {
-        let spanned: Vec<(String, Span)> = (3..)
+        let spanned: Vec<GateCommand> = (3..)
             .zip(commands)
-            .map(|(line, command)| ((*command).to_owned(), Span::new(line, 5, 9)))
+            .map(|(line, command)| GateCommand::new((*command).to_owned(), Span::new(line, 5, 9)))
             .collect();
         let env = exec::scrubbed_env(&BTreeMap::new());
         let mut live = Vec::new();
@@ -198,11 +280,15 @@ mod tests {
             env: &env,
             user: None,
             sandbox: &Sandbox::open(),
+            reports: None,
+            changed: None,
+            base: &BTreeMap::new(),
         };
         let result = run_commands("lint", &spanned, timeout, around, &mut |line| {
             live.push(line.to_owned());
         })
-        .await;
+        .await
+        .result;
         let place = result.span.map_or(0, |span| span.line);
         let shown = format!("{:?} at line {place}: {}", result.status, result.reason);
         (shown, result, live)
@@ -251,14 +337,19 @@ mod tests {
 
     #[tokio::test]
     async fn what_can_not_start_is_a_finding() {
-        let commands = [("true".to_owned(), Span::new(1, 1, 2))];
+        let commands = [GateCommand::new("true".to_owned(), Span::new(1, 1, 2))];
         let around = Surroundings {
             cwd: Path::new("/nowhere"),
             env: &BTreeMap::new(),
             user: None,
             sandbox: &Sandbox::open(),
+            reports: None,
+            changed: None,
+            base: &BTreeMap::new(),
         };
-        let result = run_commands("test", &commands, Duration::from_mins(1), around, &mut |_| {}).await;
+        let result = run_commands("test", &commands, Duration::from_mins(1), around, &mut |_| {})
+            .await
+            .result;
         assert_eq!(result.status, GateStatus::Fail);
         insta::assert_snapshot!(result.reason, @"`true`: the directory `/nowhere` is not there");
     }

@@ -2,8 +2,13 @@
 
 mod command;
 mod judge;
+mod lints;
 mod result;
+mod tests;
 
-pub use command::{Surroundings, run_command, run_commands};
+pub use command::{Judged, Surroundings, run_command, run_commands};
 pub use judge::{judge_budget, judge_metric, judge_slices, overall};
-pub use result::{Budget, CommandRun, GateResult, GateStatus, MetricGate, OnInconclusive, SliceGate};
+pub use result::{
+    Asks, Budget, CommandRun, GateCommand, GateResult, GateStatus, LintFacts, MetricGate, OnInconclusive, SliceGate,
+    TestFacts,
+};

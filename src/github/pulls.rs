@@ -72,6 +72,26 @@ struct Id {
     id: u64,
 }
 
+/// A file that a pull request touches.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ChangedFile {
+    pub filename: String,
+    /// Its hunks; none where it is binary, too large, or only renamed.
+    #[serde(default)]
+    pub patch: Option<String>,
+    #[serde(default)]
+    pub changes: u64,
+}
+
+/// GitHub lists no more.
+const MAX_FILES: usize = 3000;
+
+/// The files that a pull request touches, against where it left its base.
+pub async fn files(client: &Client, repository: &Repository, number: u64) -> Result<Vec<ChangedFile>, GithubError> {
+    let path = format!("/repos/{repository}/pulls/{number}/files?per_page=100");
+    client.pages(&path, MAX_FILES).await
+}
+
 /// The most bytes of a file that the contents of a repository are answered with.
 const FILE_LIMIT: usize = 1 << 20;
 impl Raw {

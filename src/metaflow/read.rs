@@ -252,24 +252,27 @@ fn parameters(store: &Store<'_>, run: &[&str], graph: &Graph) -> BTreeMap<String
         .collect()
 }
 
+/// Where Metaflow keeps pages depends on its version and on whether it is told a place.
 fn cards(folder: &Path, flow: &str, run_id: &str) -> Result<Vec<Card>, MetaflowError> {
-    let steps_place = [CARDS, flow, "runs", run_id, "steps"];
     let mut cards = Vec::new();
-    for step in names(folder, &steps_place, FileKind::Directory)?.into_iter().take(MAX_STEPS) {
-        let tasks_place = joined(&steps_place, &[&step, "tasks"]);
-        for task in names(folder, &tasks_place, FileKind::Directory)?.into_iter().take(MAX_TASKS) {
-            let place = joined(&tasks_place, &[&task, "cards"]);
-            for name in names(folder, &place, FileKind::File)? {
-                if cards.len() == MAX_CARDS {
-                    return Ok(cards);
-                }
-                if is_page(&name) && is_name(&step) && is_name(&task) {
-                    let path = place.iter().fold(folder.to_owned(), |path, part| path.join(part));
-                    cards.push(Card {
-                        step: step.clone(),
-                        task: task.clone(),
-                        path: path.join(name),
-                    });
+    for root in [&[CARDS][..], &[STORE, CARDS], &[STORE]] {
+        let steps_place = joined(root, &[flow, "runs", run_id, "steps"]);
+        for step in names(folder, &steps_place, FileKind::Directory)?.iter().take(MAX_STEPS) {
+            let tasks_place = joined(&steps_place, &[step, "tasks"]);
+            for task in names(folder, &tasks_place, FileKind::Directory)?.iter().take(MAX_TASKS) {
+                let place = joined(&tasks_place, &[task, "cards"]);
+                for name in names(folder, &place, FileKind::File)? {
+                    if cards.len() == MAX_CARDS {
+                        return Ok(cards);
+                    }
+                    if is_page(&name) && is_name(step) && is_name(task) {
+                        let path = place.iter().fold(folder.to_owned(), |path, part| path.join(part));
+                        cards.push(Card {
+                            step: step.clone(),
+                            task: task.clone(),
+                            path: path.join(name),
+                        });
+                    }
                 }
             }
         }

@@ -330,10 +330,10 @@ fn a_task_that_was_killed_is_no_success() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(20))]
     #[test]
     fn damaged_stores_panic_nobody(
-        edits in prop::collection::vec((any::<prop::sample::Index>(), any::<usize>(), any::<u8>(), 0_u8..4), 1..40),
+        edits in prop::collection::vec((any::<prop::sample::Index>(), any::<usize>(), any::<u8>(), 0_u8..4), 1..80),
     ) {
         let dir = recorded("failure");
         let paths = find(dir.path(), "");

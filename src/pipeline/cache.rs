@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::{Digest, Timestamp};
 use crate::sys::{self, FileKind};
 
+use super::past_tests;
 use super::store::{CACHE, STATE, StoreError, own_directory};
 
 const LIMIT: u64 = 1024 * 1024 * 1024;
@@ -146,6 +147,9 @@ pub fn pack(root: &Path) -> Option<PackedModels> {
         files.insert(format!("{}.{RECORD}", key.hex()), record);
         files.insert(format!("{}.{MODEL}", key.hex()), model);
     }
+    if let Ok(tests) = sys::read_beneath(root, &[STATE, CACHE, past_tests::FILE], past_tests::MAX_BYTES) {
+        files.insert(past_tests::FILE.to_owned(), tests);
+    }
     let parts = files
         .iter()
         .flat_map(|(name, content)| [name.as_bytes(), content.as_slice()]);
@@ -155,8 +159,8 @@ pub fn pack(root: &Path) -> Option<PackedModels> {
 
 /// Whether [`pack`] gives a file such a name.
 pub fn is_packed_name(name: &str) -> bool {
-    name.split_once('.')
-        .is_some_and(|(key, kind)| key_of(key).is_some() && matches!(kind, RECORD | MODEL))
+    let is_of_model = |(key, kind)| key_of(key).is_some() && matches!(kind, RECORD | MODEL);
+    name == past_tests::FILE || name.split_once('.').is_some_and(is_of_model)
 }
 
 /// Keeps the models of an earlier run, and says how many there were; to be called before anything of this run is.
@@ -164,6 +168,10 @@ pub fn is_packed_name(name: &str) -> bool {
 /// `files` may come from anybody: what is not whole, is not of its key or is here already is left out.
 pub fn unpack(root: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<usize, StoreError> {
     let mut n_kept = 0;
+    let tests = files.get(past_tests::FILE).and_then(|bytes| past_tests::parse(bytes));
+    if let Some(tests) = tests.filter(|_| past_tests::load(root).is_empty()) {
+        past_tests::keep(root, &tests)?;
+    }
     for (name, bytes) in files {
         let Some(key) = name.strip_suffix(RECORD).and_then(|key| key_of(key.strip_suffix('.')?)) else {
             continue;

@@ -11,6 +11,7 @@ mod left;
 mod meet;
 mod onnx;
 mod own;
+mod past_tests;
 mod pickles;
 mod predictor;
 mod publish;
@@ -29,6 +30,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::base::Timestamp;
 use crate::exec::{Sandbox, User};
 use crate::facts::Outcome;
+use crate::lint::Changed;
 use crate::track::ModelRegistry;
 
 pub use bundle::{csv_field, judged_again, load_model, metadata as version_metadata};
@@ -57,6 +59,8 @@ pub struct Services {
     pub sandbox: Sandbox,
     /// A folder for what they leave us, which is not part of the repository.
     pub work: PathBuf,
+    /// What the change under judgement touched; none: everything counts.
+    pub changed: Option<Changed>,
     /// The branch of a pull request, for what keeps runs apart by branch: `pr_7`.
     pub branch: Option<String>,
     pub actor: String,

@@ -15,8 +15,8 @@ use crate::track::Content;
 use crate::train::{self, OwnTrainer, TargetError};
 
 use super::left::{self, Expected, LeftError};
-use super::store::{StoreError, own_directory};
-use super::work::{self, Looked, Where};
+use super::store::StoreError;
+use super::work::{self, Looked, Where, WorkError};
 use super::{Event, Services, beside};
 use super::learn::Prepared;
 use super::onnx::{self, OnnxModel};
@@ -62,18 +62,8 @@ pub fn lay_out(
     prepared: &Prepared,
     own: &OwnTrainer,
 ) -> Result<Desk, StoreError> {
-    let (work, user) = (services.work.as_path(), services.child_user);
-    if sys::kind(work)?.is_none() {
-        own_directory(&services.root)?;
-        sys::create_dir(work)?;
-    }
-    let owner = user.map(User::owner);
-    let place = work.join("train");
-    if sys::kind(&place)?.is_some() {
-        sys::remove_dir(&place)?;
-    }
-    let place = sys::private_dir(work, &["train"], owner)?;
-    let output = sys::private_dir(work, &["train", OUTPUT], owner)?;
+    let place = work::fresh(services, "train")?;
+    let output = sys::private_dir(&place, &[OUTPUT], services.child_user.map(User::owner))?;
     let split = place.join(SPLIT);
     sys::write_atomic(&split, split_file(prepared).as_bytes())?;
     let of = |path: &Path| path.display().to_string();
@@ -94,7 +84,7 @@ pub fn lay_out(
 }
 
 /// Runs the trainer to its end, or to that of its time.
-pub async fn run(services: &Services, own: &OwnTrainer, desk: &Desk, commit: Option<&str>) -> Result<Ran, FileError> {
+pub async fn run(services: &Services, own: &OwnTrainer, desk: &Desk, commit: Option<&str>) -> Result<Ran, WorkError> {
     let tags: Vec<String> = commit.iter().map(|commit| format!("git_sha:{commit}")).collect();
     let place = Where {
         root: &services.root,
@@ -103,7 +93,7 @@ pub async fn run(services: &Services, own: &OwnTrainer, desk: &Desk, commit: Opt
         tags: &tags,
         branch: services.branch.as_deref(),
     };
-    let launch = work::launch(&own.work, &own.params, place)?;
+    let launch = work::launch(&own.work, &own.params, place, own.timeout)?;
     let mut env = services.child_env.clone();
     env.extend(desk.env.clone());
     env.extend(launch.env);

@@ -275,6 +275,7 @@ mod tests {
             child_user: None,
             sandbox: crate::exec::Sandbox::open(),
             work: folder.path().join("work"),
+            changed: None,
             branch: None,
             actor: "ada".to_owned(),
             now: Timestamp(0),

@@ -69,7 +69,7 @@ pub struct Finished {
 /// Runs everything for this project. Lint and tests come first, since they may write what is learned from.
 pub async fn run(project: &Arc<Project>, services: &Services, options: &Options) -> Finished {
     let mut draft = Draft::new(project, services, options);
-    draft.tools(command_gates(project, services).await);
+    draft.tools(command_gates(project, services, options.keep_back.is_none()).await);
     let made = learn_model(&mut draft, project, services).await;
     if let Some(made) = &made {
         compare_with_production(&mut draft, project, services, made).await;
@@ -83,7 +83,7 @@ pub async fn run(project: &Arc<Project>, services: &Services, options: &Options)
 /// Configuration, data contract, lint and tests: what can be said without a model.
 pub async fn check(project: &Arc<Project>, services: &Services, options: &Options) -> Finished {
     let mut draft = Draft::new(project, services, options);
-    draft.tools(command_gates(project, services).await);
+    draft.tools(command_gates(project, services, false).await);
     let ready = steps::ready(&mut draft, project, services).await;
     if let Some(ready) = &ready
         && let Some(estimator) = project.train.trainer.built_in()

@@ -8,8 +8,8 @@ use crate::config::Project;
 use crate::data::{self, DataError};
 use crate::evaluate::{MetricKind, Predictions};
 use crate::facts::{Outcome, Step};
-use crate::gates::{self, GateResult, GateStatus, Surroundings};
-use crate::sys::Stopwatch;
+use crate::gates::{self, GateResult, GateStatus, Judged, Surroundings};
+use crate::sys::{self, Stopwatch};
 use crate::track::Content;
 use crate::train::{FitError, OwnTrainer, Trainer, estimators_for};
 
@@ -18,7 +18,7 @@ use super::learn::{self, Evaluated, Learned, Prepared};
 use super::own::{self, OwnError};
 use super::predictor::Predictor;
 use super::seen::Seen;
-use super::{Event, Services, left};
+use super::{Event, Services, left, past_tests, work};
 
 /// Data that keeps its contract, and the metrics that fit it.
 pub struct Ready {
@@ -39,8 +39,18 @@ pub struct Made {
 }
 
 /// The lint and test gates, one after the other: both may write to the same files.
-pub async fn command_gates(project: &Project, services: &Services) -> Vec<(Step, GateResult)> {
+///
+/// What the tests came to is kept for the next comparison where `keeps` says so.
+pub async fn command_gates(project: &Project, services: &Services, keeps: bool) -> Vec<(Step, GateResult)> {
     let mut done = Vec::new();
+    if project.gates.lint.is_none() && project.gates.test.is_none() {
+        return done;
+    }
+    let reports = work::fresh(services, "reports")
+        .inspect_err(|error| tracing::warn!(%error, "tests can not leave reports"))
+        .ok();
+    let root = sys::absolute(&services.root).unwrap_or_else(|_| services.root.clone());
+    let base = past_tests::load(&services.root);
     for (name, gate) in [("lint", &project.gates.lint), ("test", &project.gates.test)] {
         let Some(gate) = gate else { continue };
         services.tell(Event::StepStarted { step: name });
@@ -52,12 +62,19 @@ pub async fn command_gates(project: &Project, services: &Services) -> Vec<(Step,
             });
         };
         let around = Surroundings {
-            cwd: &services.root,
+            cwd: &root,
             env: &services.child_env,
             user: services.child_user,
             sandbox: &services.sandbox,
+            reports: reports.as_deref(),
+            changed: services.changed.as_ref().map(|changed| (changed, gate.filter)),
+            base: &base,
         };
-        let mut result = gates::run_commands(name, &gate.commands, gate.timeout, around, &mut on_line).await;
+        let Judged { mut result, suites } =
+            gates::run_commands(name, &gate.commands, gate.timeout, around, &mut on_line).await;
+        if keeps && let Err(error) = past_tests::keep(&services.root, &suites) {
+            tracing::warn!(%error, "what the tests came to is not kept");
+        }
         result.span = result.span.or(Some(gate.span));
         let outcome = if result.status == GateStatus::Fail {
             Outcome::Failed

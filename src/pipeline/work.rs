@@ -2,14 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 use crate::exec::User;
 use crate::facts::{FlowFacts, FlowStep, NotebookFacts};
 use crate::metaflow::{self, Flow, Invocation};
+use crate::notebook::{self, NotebookError, ParamValue};
 use crate::sys::{self, FileError};
 use crate::train::Work;
+
+use super::Services;
+use super::store::{StoreError, own_directory};
 
 /// What a flow keeps its metrics in.
 const METRICS: &str = "metrics";
@@ -32,7 +37,26 @@ pub struct Launch {
 #[derive(Debug)]
 pub enum After {
     Nothing,
-    Flow { folder: PathBuf },
+    Flow {
+        folder: PathBuf,
+    },
+    Notebook {
+        executed: PathBuf,
+        original: Vec<u8>,
+    },
+}
+
+/// Why it can not be run.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkError {
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error("`{file}` can not be executed")]
+    Notebook {
+        file: String,
+        #[source]
+        source: NotebookError,
+    },
 }
 
 /// What is known of it afterwards.
@@ -59,16 +83,35 @@ pub struct Where<'a> {
     pub branch: Option<&'a str>,
 }
 
-/// What is run for a piece of work with these parameters.
-pub fn launch(work: &Work, params: &Map<String, Value>, place: Where<'_>) -> Result<Launch, FileError> {
+/// An empty folder of this name for what commands leave us, which is theirs.
+pub fn fresh(services: &Services, name: &str) -> Result<PathBuf, StoreError> {
+    let work = services.work.as_path();
+    if sys::kind(work)?.is_none() {
+        own_directory(&services.root)?;
+        sys::create_dir(work)?;
+    }
+    let place = work.join(name);
+    if sys::kind(&place)?.is_some() {
+        sys::remove_dir(&place)?;
+    }
+    Ok(sys::private_dir(work, &[name], services.child_user.map(User::owner))?)
+}
+
+/// What is run for a piece of work with these parameters, for at most `timeout`.
+pub fn launch(
+    work: &Work,
+    params: &Map<String, Value>,
+    place: Where<'_>,
+    timeout: Duration,
+) -> Result<Launch, WorkError> {
     match work {
         Work::Command(text) => Ok(Launch {
             command: text.clone(),
             env: BTreeMap::new(),
             after: After::Nothing,
         }),
-        Work::Metaflow(file) => flow(file, params, place),
-        Work::Notebook(file) => notebook(file, params, place),
+        Work::Metaflow(file) => Ok(flow(file, params, place)?),
+        Work::Notebook(file) => notebook(file, params, place, timeout),
     }
 }
 
@@ -104,10 +147,96 @@ fn shown(value: &Value) -> String {
     }
 }
 
+/// A notebook saves what it came to this long before its command is stopped.
+const SAVING: Duration = Duration::from_secs(10);
+
+fn notebook(
+    file: &str,
+    params: &Map<String, Value>,
+    place: Where<'_>,
+    timeout: Duration,
+) -> Result<Launch, WorkError> {
+    let unusable = |source| WorkError::Notebook {
+        file: file.to_owned(),
+        source,
+    };
+    let path = sys::inside(place.root, &place.root.join(file))?;
+    let original = sys::read(&path, notebook::MAX_BYTES as u64)?;
+    let parameters: Vec<(String, ParamValue)> =
+        params.iter().map(|(name, value)| (name.clone(), python(value))).collect();
+    let prepared = notebook::prepare(&original, &parameters).map_err(unusable)?;
+    let folder = sys::private_dir(place.folder, &["notebook"], place.user.map(User::owner))?;
+    let script = folder.join(notebook::SCRIPT_NAME);
+    sys::write_atomic(&script, notebook::SCRIPT.as_bytes())?;
+    let input = folder.join("prepared.ipynb");
+    sys::write_atomic(&input, &prepared)?;
+    let executed = folder.join("executed.ipynb");
+    let command = notebook::command(&notebook::Invocation {
+        script: &script,
+        prepared: &input,
+        executed: &executed,
+        directory: path.parent().unwrap_or(place.root),
+        timeout: timeout.saturating_sub(SAVING).max(Duration::from_secs(1)),
+    });
+    Ok(Launch {
+        command,
+        env: BTreeMap::new(),
+        after: After::Notebook { executed, original },
+    })
+}
+
+fn python(value: &Value) -> ParamValue {
+    match value {
+        Value::Null => ParamValue::None,
+        Value::Bool(value) => ParamValue::Bool(*value),
+        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(whole), _) => ParamValue::Int(whole),
+            (None, Some(value)) => ParamValue::Float(value),
+            (None, None) => ParamValue::Text(number.to_string()),
+        },
+        Value::String(text) => ParamValue::Text(text.clone()),
+        Value::Array(items) => ParamValue::List(items.iter().map(python).collect()),
+        Value::Object(entries) => {
+            let entries = entries.iter().map(|(name, value)| (name.clone(), python(value)));
+            ParamValue::Dict(entries.collect())
+        }
+    }
+}
+
+fn of_notebook(executed: &Path, original: &[u8]) -> Looked {
+    let folder = executed.parent().unwrap_or(executed);
+    let read = sys::read_beneath(folder, &["executed.ipynb"], notebook::MAX_BYTES as u64);
+    // Where it did not even begin, its command says why.
+    let Ok(bytes) = read else { return Looked::default() };
+    let executed = match notebook::executed(&bytes, original) {
+        Ok(executed) => executed,
+        Err(error) => {
+            return Looked {
+                failure: Some(error.to_string()),
+                ..Looked::default()
+            };
+        }
+    };
+    let failed = executed.failed.map(|cell| {
+        let line = cell.line.map_or_else(String::new, |line| format!(" (line {line} of the file)"));
+        (cell.number, format!("{}: {}{line}", cell.ename, cell.evalue))
+    });
+    Looked {
+        failure: failed.as_ref().map(|(number, said)| format!("cell {number} failed: {said}")),
+        notebook: Some(NotebookFacts {
+            n_cells: executed.n_cells,
+            n_executed: executed.n_executed,
+            failed,
+        }),
+        ..Looked::default()
+    }
+}
+
 /// Looks at what was left.
 pub fn look(after: &After) -> Looked {
     match after {
         After::Nothing => Looked::default(),
+        After::Notebook { executed, original } => of_notebook(executed, original),
         After::Flow { folder } => match metaflow::read(folder, METRICS) {
             Ok(flow) => of_flow(flow),
             Err(error) => Looked {

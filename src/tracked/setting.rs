@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::base::Timestamp;
 use crate::config::{Project, training_key};
 use crate::evaluate::{Margin, SliceRule};
-use crate::gates::{Budget, MetricGate};
+use crate::gates::{Budget, GateCommand, MetricGate};
 
 /// A run that is about to begin.
 #[derive(Debug, Clone, PartialEq)]
@@ -98,7 +98,7 @@ fn gates(project: &Project) -> Value {
     let mut all = Map::new();
     for (name, gate) in [("lint", &gates.lint), ("test", &gates.test)] {
         if let Some(gate) = gate {
-            let commands: Vec<&str> = gate.commands.iter().map(|(command, _)| command.as_str()).collect();
+            let commands: Vec<&str> = gate.commands.iter().map(GateCommand::text).collect();
             all.insert(name.to_owned(), commands.into());
         }
     }

@@ -14,6 +14,7 @@ use crate::github::results::{Mime, Upload};
 use crate::github::{handover, pulls};
 use crate::pipeline::{self, Finished, Options, Services};
 use crate::report::{self, Render as _};
+use crate::lint::Changed;
 use crate::track::record::RunStart;
 use crate::sys::FileError;
 use crate::track::{BRANCH, Branch, Content};
@@ -201,7 +202,8 @@ async fn run(
             Place::Pull(_) | Place::DefaultBranch | Place::Schedule | Place::Commit => Reach::Trusted,
         },
     };
-    let (services, kept, mut start) = services(desk, invocation, opened, &asked, events).await?;
+    let (mut services, kept, mut start) = services(desk, invocation, opened, &asked, events).await?;
+    services.changed = changed(desk).await;
     let head = job.head.as_ref().map(ToString::to_string);
     if let (Some(git), Some(head)) = (&mut start.git, head) {
         git.commit = head;
@@ -231,6 +233,27 @@ async fn run(
     let data = dataset::of(opened, &finished.facts, Some(&desk.files_page(job.head.as_ref())));
     let waiting = tracking.finish(opened, &mut finished, data).await;
     Ok((finished, waiting))
+}
+
+/// What a pull request touches below the project's directory; nothing elsewhere, or where it can not be read.
+async fn changed(desk: &Desk) -> Option<Changed> {
+    let number = desk.of_tracker().pull_request?;
+    let client = desk.github.as_ref()?;
+    let files = pulls::files(client, &desk.context.repository, number).await;
+    let files = desk.soft("which lines the pull request changed", files)?;
+    let mut changed = Changed::default();
+    for file in files {
+        let path = match &desk.inputs.directory {
+            None => Some(file.filename.as_str()),
+            Some(directory) => file.filename.strip_prefix(directory.trim_matches('/')).and_then(|rest| rest.strip_prefix('/')),
+        };
+        match (path, &file.patch) {
+            (Some(path), Some(patch)) => changed.add_patch(path, patch),
+            (Some(path), None) if file.changes > 0 => changed.add_whole(path),
+            (Some(_), None) | (None, _) => {}
+        }
+    }
+    Some(changed)
 }
 
 /// A model that was trained under the same key, whoever's run it was.

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use crate::base::{CommitSha, Diagnostic, Diagnostics, Digest, Severity, Span, Verdict};
 use crate::facts::Facts;
-use crate::gates::{GateResult, GateStatus};
+use crate::gates::{CommandRun, GateResult, GateStatus};
+use crate::lint;
 use crate::github::{CommentMode, checks};
 use crate::report::{self, Document};
 
@@ -184,7 +185,56 @@ fn of_gate(facts: &Facts, gate: &GateResult, key: &str) -> Vec<checks::Annotatio
         let message = message.map(String::as_str).collect::<Vec<_>>().join("\n");
         Some(at(key, broken.span?, level, broken.rule.clone(), message))
     });
-    set.into_iter().chain(broken).take(MAX_ANNOTATIONS).collect()
+    let directory = facts.directory.as_deref();
+    let found = gate.commands.iter().flat_map(|run| of_command(directory, run, level));
+    set.into_iter().chain(broken).chain(found).take(MAX_ANNOTATIONS).collect()
+}
+
+/// What linters found and which tests failed, each on its line.
+fn of_command(directory: Option<&str>, run: &CommandRun, level: checks::Level) -> Vec<checks::Annotation> {
+    let findings = run.lint.iter().flat_map(|lint| &lint.findings).filter_map(|finding| {
+        let line = finding.line.unwrap_or(1).max(1);
+        let end_line = finding.end_line.unwrap_or(line).max(line);
+        let title = match &finding.rule {
+            Some(rule) => rule.clone(),
+            None => run.command.clone(),
+        };
+        let level = match finding.severity {
+            lint::Severity::Error => level,
+            lint::Severity::Warning | lint::Severity::Note => checks::Level::Warning,
+        };
+        let message = match &finding.fix {
+            Some(fix) => format!("{}\n{fix}", finding.message),
+            None => finding.message.clone(),
+        };
+        let columns = finding.column.filter(|_| end_line == line).map(|first| {
+            // One past the last is where ours end; a place without an end is one character.
+            let last = finding.end_column.map_or(first, |end| end.saturating_sub(1));
+            (first, last.max(first))
+        });
+        (!finding.path.is_empty()).then(|| checks::Annotation {
+            path: in_repository(directory, &finding.path),
+            line,
+            end_line,
+            columns,
+            level,
+            title,
+            message,
+        })
+    });
+    let failures = run.tests.iter().flat_map(|tests| &tests.failures).filter_map(|case| {
+        let line = case.line?.max(1);
+        Some(checks::Annotation {
+            path: in_repository(directory, case.path.as_deref()?),
+            line,
+            end_line: line,
+            columns: None,
+            level,
+            title: case.name.clone(),
+            message: case.message.clone().unwrap_or_else(|| "failed".to_owned()),
+        })
+    });
+    findings.chain(failures).collect()
 }
 
 fn of_problems(directory: Option<&str>, problems: &Diagnostics) -> Vec<checks::Annotation> {

@@ -2,7 +2,7 @@
 
 use super::super::document::{Block, Column, Inline, Inlines, Section, Table, code, prose, quiet, text};
 use super::super::format;
-use super::{cell, details, gate_status, outcome_status};
+use super::{cell, details, found, gate_status, outcome_status};
 use crate::facts::{Facts, Outcome};
 use crate::gates::{CommandRun, GateResult, GateStatus};
 
@@ -139,13 +139,27 @@ pub fn commands(facts: &Facts) -> Option<Section> {
         summary.extend([code(&*gate.name), text(" "), gate_status(gate.status)]);
     }
     let mut runs: Vec<&CommandRun> = with_commands.iter().flat_map(|gate| &gate.commands).collect();
-    runs.sort_by_key(|run| run.exit_code == Some(0));
+    runs.sort_by_key(|run| run.has_passed());
     let shown = &runs[..runs.len().min(MAX_COMMANDS)];
-    let (wrong, fine) = shown.split_at(shown.partition_point(|run| run.exit_code != Some(0)));
+    let (wrong, fine) = shown.split_at(shown.partition_point(|run| !run.has_passed()));
     let mut blocks = Vec::new();
     for run in wrong {
         blocks.push(Block::Paragraph(command_line(run)));
-        if run.tail.trim().is_empty() {
+        let listed = run.lint.as_ref().and_then(found::findings);
+        let told = run.tests.as_ref().map(found::tests).unwrap_or_default();
+        let is_told = listed.is_some() || run.tests.as_ref().is_some_and(|tests| !tests.failures.is_empty());
+        blocks.extend(listed.into_iter().chain(told));
+        if is_told {
+            // The log is there for who wants it.
+            blocks.push(Block::Details {
+                summary: vec![text("The end of what it printed")],
+                open: false,
+                blocks: vec![Block::Code {
+                    language: "text",
+                    text: run.tail.clone(),
+                }],
+            });
+        } else if run.tail.trim().is_empty() {
             blocks.push(Block::Note(vec![text("It printed nothing.")]));
         } else {
             blocks.push(Block::Code {
@@ -157,6 +171,7 @@ pub fn commands(facts: &Facts) -> Option<Section> {
     if !fine.is_empty() {
         blocks.push(Block::List(fine.iter().map(|run| command_line(run)).collect()));
     }
+    blocks.extend(fine.iter().filter_map(|run| run.tests.as_ref()).flat_map(found::tests));
     if runs.len() > MAX_COMMANDS {
         blocks.push(Block::Note(vec![text(format!(
             "and {} more",
@@ -174,16 +189,20 @@ pub fn commands(facts: &Facts) -> Option<Section> {
 }
 
 fn command_line(run: &CommandRun) -> Inlines {
-    let outcome = match (run.exit_code, &run.problem) {
-        (Some(0), _) => gate_status(GateStatus::Pass),
-        (_, _) => gate_status(GateStatus::Fail),
-    };
-    let mut pieces = vec![outcome, text(" "), code(&*run.command), text(", ")];
+    let outcome = gate_status(if run.has_passed() { GateStatus::Pass } else { GateStatus::Fail });
+    let mut pieces = vec![outcome, text(" "), code(&*run.command)];
+    let is_told = run.lint.is_some() || run.tests.as_ref().is_some_and(|tests| tests.counts.total() > 0);
     match (run.exit_code, &run.problem) {
-        (_, Some(problem)) => pieces.extend(prose(problem)),
-        (Some(exit_code), None) => pieces.push(text(format!("exit code {exit_code}"))),
-        (None, None) => pieces.push(text("exit code not known")),
+        (_, Some(problem)) => {
+            pieces.push(text(", "));
+            pieces.extend(prose(problem));
+        }
+        (Some(_), None) if is_told => {}
+        (Some(exit_code), None) => pieces.push(text(format!(", exit code {exit_code}"))),
+        (None, None) => pieces.push(text(", exit code not known")),
     }
+    pieces.extend(run.lint.iter().flat_map(found::lint_line));
+    pieces.extend(run.tests.iter().filter(|tests| tests.counts.total() > 0).flat_map(found::tests_line));
     pieces.push(quiet(format!(", {}", format::duration_ms(run.elapsed_ms))));
     pieces
 }

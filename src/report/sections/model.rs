@@ -2,14 +2,14 @@
 
 use super::super::document::{Address, Bar, Block, Chart, Column, Inline, Picture, Section, Table, code, prose, text};
 use super::super::format;
-use super::{cell, details};
+use super::{cell, details, own};
 use crate::facts::{Facts, TrainingFacts};
 
 /// More bars than are read.
 const MAX_IMPORTANCE: usize = 10;
 
 pub fn section(facts: &Facts) -> Option<Section> {
-    if facts.training.is_none() && facts.registry.is_none() {
+    if facts.training.is_none() && facts.registry.is_none() && facts.trainer_failed.is_none() {
         return None;
     }
     let mut summary = vec![Inline::Strong("Model".to_owned())];
@@ -24,13 +24,14 @@ pub fn section(facts: &Facts) -> Option<Section> {
             Some(from) => summary.extend([text("taken over from "), code(&**from), text(", since nothing changed")]),
             None => summary.push(text(format!("trained in {}", format::duration_ms(training.elapsed_ms)))),
         }
+        let features = format::n_of(training.n_features_in, "feature", "features");
+        let encoded = match training.own {
+            // What it made of them is its own.
+            Some(_) => String::new(),
+            None => format!(", {} after encoding", format::count(training.n_features_out as u64)),
+        };
         blocks.push(Block::Paragraph(vec![
-            text(format!(
-                "Seed {}, {} in, {} after encoding, digest ",
-                training.seed,
-                format::n_of(training.n_features_in, "feature", "features"),
-                format::count(training.n_features_out as u64)
-            )),
+            text(format!("Seed {}, {features} in{encoded}, digest ", training.seed)),
             code(training.digest.short()),
             text("."),
         ]));
@@ -46,6 +47,7 @@ pub fn section(facts: &Facts) -> Option<Section> {
             }));
         }
         blocks.extend(importance(training).map(Block::Chart));
+        blocks.extend(training.own.iter().flat_map(own::blocks));
         if !training.notes.is_empty() {
             blocks.push(Block::List(
                 training.notes.iter().take(20).map(|note| prose(note)).collect(),
@@ -53,10 +55,21 @@ pub fn section(facts: &Facts) -> Option<Section> {
         }
     } else {
         summary.push(text(": not trained"));
+        if let Some(own) = &facts.trainer_failed {
+            blocks.extend(own::blocks(own));
+            if !own.run.tail.trim().is_empty() {
+                blocks.push(Block::Code {
+                    language: "text",
+                    text: own.run.tail.clone(),
+                });
+            }
+        }
     }
     blocks.extend(registry(facts));
     blocks.extend(tracking(facts));
-    Some(details("model", 45, summary, false, blocks))
+    // What went wrong stands with the rest that did.
+    let failed = facts.trainer_failed.is_some();
+    Some(details("model", if failed { 6 } else { 45 }, summary, failed, blocks))
 }
 
 /// What the columns weigh, and what that number is.
