@@ -69,7 +69,7 @@ impl Changed {
         for (line, _, new) in body.by_ref() {
             if let Line::Added(_) = line {
                 match ranges.last_mut() {
-                    Some((_, end)) if *end + 1 == new => *end = new,
+                    Some((_, end)) if end.checked_add(1) == Some(new) => *end = new,
                     _ => ranges.push((new, new)),
                 }
             }
@@ -104,7 +104,10 @@ pub fn changed_lines(patch: &str) -> Changed {
             path = same_name(names);
         } else if let Some(name) = line.strip_prefix("+++ ") {
             path = side(name, "b/");
-        } else if let Some(name) = line.strip_prefix("rename to ").or_else(|| line.strip_prefix("copy to ")) {
+        } else if let Some(name) = line
+            .strip_prefix("rename to ")
+            .or_else(|| line.strip_prefix("copy to "))
+        {
             path = unquoted(name);
         } else if let (Some(path), Some(hunk)) = (&path, Hunk::read(line)) {
             at += changed.add_hunk(path, hunk, &lines[at..]);

@@ -366,7 +366,12 @@ impl Arguments<'_> {
                     continue;
                 };
                 if rest.is_empty() {
-                    found = Some(self.words.get(index + 1).map(|next| next.text.clone()).unwrap_or_default());
+                    found = Some(
+                        self.words
+                            .get(index + 1)
+                            .map(|next| next.text.clone())
+                            .unwrap_or_default(),
+                    );
                 } else if let Some(value) = rest.strip_prefix('=') {
                     found = Some(value.to_owned());
                 } else if !name.starts_with("--") {
@@ -451,6 +456,81 @@ mod tests {
             "",
         ];
         let table: Vec<String> = commands.iter().map(|c| format!("{c}\n    {}", shown(c))).collect();
-        insta::assert_snapshot!(table.join("\n"), @"");
+        insta::assert_snapshot!(table.join("\n"), @r#"
+        ruff check .
+            ruff check: ruff check . --output-format json → Json(RuffCheck)
+        python3.11 -X utf8 -m ruff check 'a b' "c\"d"
+            ruff check: python3.11 -X utf8 -m ruff check 'a b' "c\"d" --output-format json → Json(RuffCheck)
+        uv run --frozen --extra dev ruff check src
+            ruff check: uv run --frozen --extra dev ruff check src --output-format json → Json(RuffCheck)
+        uv run -m mypy src
+            mypy: uv run -m mypy src --show-column-numbers --show-error-end --show-error-codes --no-pretty --hide-error-context → Text(Some(Mypy))
+        uvx ruff@0.6.9 check
+            ruff check: uvx ruff@0.6.9 check --output-format json → Json(RuffCheck)
+        uv tool run --from 'ruff==0.6.9' ruff check
+            ruff check: uv tool run --from 'ruff==0.6.9' ruff check --output-format json → Json(RuffCheck)
+        poetry run ruff format --check .
+            ruff format: poetry run ruff format --check . --diff → Text(Some(RuffFormat))
+        RUFF_OUTPUT_FORMAT=github pipenv run ruff check
+            ruff check: as written → Text(Some(RuffCheck))
+        env A=1 .venv/bin/black --check --diff .
+            black: as written → Text(Some(Black))
+        black .
+            black: as written → Text(Some(Black))
+        isort -c src
+            isort: isort -c src --diff → Text(Some(Isort))
+        flake8 --format '%(path)s:%(row)d: %(code)s' src
+            flake8: as written → Text(Some(Flake8))
+        mypy -O json src
+            mypy: as written → Json(Mypy)
+        mypy
+            mypy: mypy --show-column-numbers --show-error-end --show-error-codes --no-pretty --hide-error-context → Text(Some(Mypy))
+        pylint -fjson2 src
+            pylint: as written → Json(Pylint)
+        pylint src -- odd.py
+            pylint: pylint src --output-format=json -- odd.py → Json(Pylint)
+        ruff check --output-format=junit .
+            ruff check: as written → Unread
+        ruff check --statistics .
+            ruff check: as written → Unread
+        cargo +nightly clippy --all-targets -- -D warnings
+            cargo clippy: cargo +nightly clippy --all-targets --message-format json -- -D warnings → Json(Clippy)
+        cargo fmt --all -- --check
+            cargo fmt: as written → Text(Some(CargoFmt))
+        cd ml && cargo clippy
+            cargo clippy in ml: cd ml && cargo clippy --message-format json → Json(Clippy)
+        cd ml; black --check . && mypy src
+            black in ml: as written → Text(None)
+        ruff check . | tee ruff.txt
+            ruff check: as written → Text(Some(RuffCheck))
+        ruff check src && ruff check tests
+            ruff check: as written → Text(Some(RuffCheck))
+        flake8 . || true
+            flake8: as written → Text(Some(Flake8))
+        flake8 . 2>&1 # all of it
+            flake8: as written → Text(Some(Flake8))
+        mypy $(git ls-files '*.py')
+            mypy: as written → Text(Some(Mypy))
+        nbqa ruff notebooks
+            ruff check: as written → Text(Some(RuffCheck))
+        conda run -n ml pylint src
+            pylint: conda run -n ml pylint src --output-format=json → Json(Pylint)
+        ruff clean
+            not known
+        uv sync
+            not known
+        cargo build
+            not known
+        python train.py
+            not known
+        make lint
+            not known
+        echo ruff check
+            not known
+        ruff check 'open
+            not known
+
+            not known
+        "#);
     }
 }

@@ -109,16 +109,11 @@ pub struct Mapping {
 pub(super) fn read_mapped(mapping: &Mapping, stdout: &str, sink: &mut Sink<'_>) {
     each(stdout, sink, &mut |value, sink| {
         let list = match &mapping.findings {
-            Some(name) => match at(value, name).and_then(Value::as_array) {
-                Some(list) => list.as_slice(),
-                None => {
-                    sink.n_unread += 1;
-                    return;
-                }
-            },
-            None => std::slice::from_ref(value),
+            Some(name) => at(value, name).and_then(Value::as_array).map(Vec::as_slice),
+            None => Some(std::slice::from_ref(value)),
         };
-        for one in list {
+        sink.n_unread += usize::from(list.is_none());
+        for one in list.unwrap_or_default() {
             let part = |name: &Option<String>| name.as_ref().and_then(|name| at(one, name)).map(plain);
             let whole = |name| part(name).and_then(|text| text.parse().ok());
             let Some(path) = at(one, &mapping.path).and_then(Value::as_str) else {
@@ -167,7 +162,11 @@ pub(super) fn read_sarif(stdout: &str, sink: &mut Sink<'_>) {
 }
 
 fn list<'v>(value: &'v Value, name: &str) -> &'v [Value] {
-    value.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+    value
+        .get(name)
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+        .unwrap_or_default()
 }
 
 fn sarif_result(run: &Value, result: &Value, sink: &mut Sink<'_>) -> Option<()> {
@@ -191,11 +190,16 @@ fn sarif_result(run: &Value, result: &Value, sink: &mut Sink<'_>) -> Option<()> 
         text(strings.get(text(said, "id")?)?, "text")
     };
     let message = text(said, "text").or_else(|| text(said, "markdown")).or_else(named)?;
-    let physical = list(result, "locations").first().and_then(|first| first.get("physicalLocation"));
+    let physical = list(result, "locations")
+        .first()
+        .and_then(|first| first.get("physicalLocation"));
     let artifact = physical.and_then(|physical| physical.get("artifactLocation"));
     let region = physical.and_then(|physical| physical.get("region"));
     let in_region = |name| region.and_then(|region| number(region, name));
-    let path = artifact.and_then(|artifact| text(artifact, "uri")).map(decoded).unwrap_or_default();
+    let path = artifact
+        .and_then(|artifact| text(artifact, "uri"))
+        .map(decoded)
+        .unwrap_or_default();
     let base = artifact
         .and_then(|artifact| text(artifact, "uriBaseId"))
         .and_then(|id| run.get("originalUriBaseIds")?.get(id))
@@ -229,7 +233,9 @@ fn decoded(uri: &str) -> String {
         Some(rest) => &rest[rest.find('/').unwrap_or(0)..],
         None => uri.strip_prefix("file:").unwrap_or(uri),
     };
-    percent_encoding::percent_decode_str(path).decode_utf8_lossy().into_owned()
+    percent_encoding::percent_decode_str(path)
+        .decode_utf8_lossy()
+        .into_owned()
 }
 
 #[cfg(test)]
@@ -250,20 +256,26 @@ mod tests {
 
     #[test]
     fn lines_are_read_by_an_expression() {
-        let pattern = Pattern::new(r"^(?<severity>\w+): (?<path>[^:]+):(?<line>\d+) (?<rule>\w+) (?<message>.*)$").unwrap();
+        let pattern =
+            Pattern::new(r"^(?<severity>\w+): (?<path>[^:]+):(?<line>\d+) (?<rule>\w+) (?<message>.*)$").unwrap();
         let output = "Linting…\n\u{1b}[31mWARN: a.R:3 T_and_F \u{1b}[0mUse TRUE\nINFO: /repo/b/c.R:99999999999 x y\n\
             odd: ../c.R:2 z w\n";
-        insta::assert_snapshot!(check(&Format::Lines(pattern), output), @"");
+        insta::assert_snapshot!(check(&Format::Lines(pattern), output), @r#"
+        error z ../c.R:2: w
+        warning a.R:3 T_and_F Use TRUE
+        note b/c.R x y
+        unread 0
+        "#);
     }
 
     #[test]
     fn expressions_are_checked() {
         let problem = |expression| Pattern::new(expression).unwrap_err().to_string();
-        insta::assert_snapshot!(problem(r"(?<file>\w+):(?<line>\d+)"), @"");
-        insta::assert_snapshot!(problem(r"(?<path>\w+):(?<lime>\d+)"), @"");
-        insta::assert_snapshot!(problem(r"(?<line>\d+)"), @"");
-        insta::assert_snapshot!(problem(r"(?<path>\w+"), @"");
-        insta::assert_snapshot!(problem(r"(?<path>(\w{1000}){1000})"), @"");
+        insta::assert_snapshot!(problem(r"(?<file>\w+):(?<line>\d+)"), @"the expression has a group `file`, which is not known");
+        insta::assert_snapshot!(problem(r"(?<path>\w+):(?<lime>\d+)"), @"the expression has a group `lime`, which is not known: did you mean `line`?");
+        insta::assert_snapshot!(problem(r"(?<line>\d+)"), @"the expression has no group `(?<path>…)`");
+        insta::assert_snapshot!(problem(r"(?<path>\w+"), @"the expression can not be read: unclosed group");
+        insta::assert_snapshot!(problem(r"(?<path>(\w{1000}){1000})"), @"the expression can not be read: Compiled regex exceeds size limit of 1048576 bytes.");
     }
 
     #[test]
@@ -281,7 +293,11 @@ mod tests {
             {"where": {"file": "a.sql", "line": "7"}, "check": 12, "level": "note", "text": "no"},
             {"where": {"file": "b.sql", "line": 8}, "text": "yes"},
             {"where": null}, 3]}}"#;
-        insta::assert_snapshot!(check(&Format::Mapped(mapping), output), @"");
+        insta::assert_snapshot!(check(&Format::Mapped(mapping), output), @r#"
+        note a.sql:7 12 no
+        error b.sql:8 yes
+        unread 2
+        "#);
     }
 
     #[test]
@@ -301,6 +317,11 @@ mod tests {
                 {"ruleId": "R5", "suppressions": [{"kind": "inSource"}], "message": {"text": "allowed"}},
                 {"ruleId": "R6"}
             ]}]}"#;
-        insta::assert_snapshot!(check(&Format::Sarif, output), @"");
+        insta::assert_snapshot!(check(&Format::Sarif, output), @r#"
+        error R2 no place
+        warning R3 /etc/passwd:1: outside
+        note src/a b.py:4 R1 by name
+        unread 1
+        "#);
     }
 }

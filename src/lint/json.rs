@@ -8,6 +8,8 @@ use super::tools::Kind;
 
 /// After as many parts that are no JSON, the rest is not looked at.
 const MAX_FAILURES: usize = 100;
+/// As often as the whole text may be read for nothing: a value that breaks off late is read again from within.
+const MAX_REREADS: usize = 4;
 
 pub(super) fn read(kind: Kind, stdout: &str, sink: &mut Sink<'_>) {
     let one: fn(&Value, &mut Sink<'_>) -> Option<()> = match kind {
@@ -34,6 +36,7 @@ pub(super) fn each<'p>(text: &str, sink: &mut Sink<'p>, on_value: &mut dyn FnMut
     let mut at = 0;
     let mut depth = 0_usize;
     let mut n_failures = 0;
+    let mut n_reread = 0;
     while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
         let first = rest.as_bytes()[0];
         match first {
@@ -54,16 +57,16 @@ pub(super) fn each<'p>(text: &str, sink: &mut Sink<'p>, on_value: &mut dyn FnMut
                         on_value(&value, sink);
                         continue;
                     }
-                    Some(Err(error)) if error.is_eof() => {
-                        sink.is_cut = true;
-                        return;
+                    Some(Err(error)) => {
+                        sink.n_unread += usize::from(!error.is_eof());
+                        n_failures += 1;
+                        n_reread += n_read(rest, &error);
+                        if error.is_eof() || n_failures > MAX_FAILURES || n_reread > MAX_REREADS * text.len() {
+                            sink.is_cut = true;
+                            return;
+                        }
                     }
-                    _ => {}
-                }
-                sink.n_unread += 1;
-                n_failures += 1;
-                if n_failures > MAX_FAILURES {
-                    return;
+                    None => {}
                 }
                 at += past_line(rest);
             }
@@ -77,6 +80,13 @@ pub(super) fn each<'p>(text: &str, sink: &mut Sink<'p>, on_value: &mut dyn FnMut
         }
     }
     sink.is_cut |= depth > 0;
+}
+
+/// How many bytes were read until an error.
+fn n_read(rest: &str, error: &serde_json::Error) -> usize {
+    let whole = error.line().saturating_sub(1);
+    let before: usize = rest.split_inclusive('\n').take(whole).map(str::len).sum();
+    before + error.column()
 }
 
 fn past_line(rest: &str) -> usize {
@@ -164,9 +174,8 @@ fn pylint(value: &Value, sink: &mut Sink<'_>) -> Option<()> {
 /// Plugins have symbols too, but no page there; nobody can tell them apart, so only plain words get a page.
 pub(super) fn pylint_url(category: &str, symbol: &str) -> Option<String> {
     let is_plain = |word: &str| word.chars().all(|c| c.is_ascii_lowercase() || c == '-');
-    (is_plain(category) && is_plain(symbol)).then(|| {
-        format!("https://pylint.readthedocs.io/en/stable/user_guide/messages/{category}/{symbol}.html")
-    })
+    (is_plain(category) && is_plain(symbol))
+        .then(|| format!("https://pylint.readthedocs.io/en/stable/user_guide/messages/{category}/{symbol}.html"))
 }
 
 fn mypy(value: &Value, sink: &mut Sink<'_>) -> Option<()> {

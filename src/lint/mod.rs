@@ -10,6 +10,7 @@ mod command;
 mod finding;
 mod generic;
 mod json;
+mod lines;
 mod notebook;
 mod parse;
 mod patch;

@@ -9,10 +9,12 @@ use super::secrets;
 use crate::base::counted;
 
 /// A larger file is not looked at.
-const MAX_BYTES: usize = 64 * 1024 * 1024;
+const MAX_BYTES: usize = 32 * 1024 * 1024;
 /// More of one notebook are left out.
 const MAX_FINDINGS: usize = 200;
 const MAX_MESSAGE_CHARS: usize = 300;
+/// No shorter line has a name and what is given to it.
+const MIN_SECRET_BYTES: usize = 14;
 
 /// What should not be in a notebook that others read: outputs that are kept (`notebook-outputs`), cells that ran in
 /// another order than they stand (`notebook-order`), and what looks like a secret (`notebook-secret`), which is never
@@ -68,7 +70,7 @@ pub fn hygiene(path: &str, bytes: &[u8]) -> Vec<Finding> {
         if found.len() >= MAX_FINDINGS {
             break;
         }
-        if text.contains("\"image/") {
+        if text.len() < MIN_SECRET_BYTES || text.contains("\"image/") {
             continue;
         }
         let plain = text.replace("\\\"", "\"").replace("\\n", "\n");
@@ -92,7 +94,8 @@ pub fn hygiene(path: &str, bytes: &[u8]) -> Vec<Finding> {
     found
 }
 
-/// Gives the findings that name a cell of this notebook the line of the file. Others stay as they are.
+/// Gives the findings that name a cell of this notebook the line of the file. Others stay as they are; all are in order
+/// again.
 pub fn locate(findings: &mut [Finding], path: &str, bytes: &[u8]) {
     let mut of_this = findings
         .iter_mut()
@@ -105,7 +108,9 @@ pub fn locate(findings: &mut [Finding], path: &str, bytes: &[u8]) {
         return;
     };
     for finding in of_this {
-        let place = finding.cell.and_then(|cell| Some((notebook.line_of(cell, cell.line)?, cell)));
+        let place = finding
+            .cell
+            .and_then(|cell| Some((notebook.line_of(cell, cell.line)?, cell)));
         if let Some((line, cell)) = place {
             finding.line = Some(line);
             finding.end_line = notebook.line_of(cell, cell.end_line).filter(|end| *end >= line);
@@ -113,6 +118,7 @@ pub fn locate(findings: &mut [Finding], path: &str, bytes: &[u8]) {
             finding.column = None;
         }
     }
+    findings.sort();
 }
 
 fn finding(path: &str, rule: &str, line: Option<u32>, message: &str) -> Finding {
@@ -240,7 +246,10 @@ impl<'a> Notebook<'a> {
                 is_code: raw.cell_type.get() == "\"code\"",
                 first,
                 last,
-                source: raw.source.map(|source| source_lines(source, &lines)).unwrap_or_default(),
+                source: raw
+                    .source
+                    .map(|source| source_lines(source, &lines))
+                    .unwrap_or_default(),
                 count: raw
                     .execution_count
                     .and_then(|count| Some((count.get().parse().ok()?, lines.extent(count.get()).0))),

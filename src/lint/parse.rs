@@ -9,7 +9,7 @@ use crate::base::clean;
 
 /// More of one command are counted only.
 const MAX_FINDINGS: usize = 10_000;
-const MAX_MESSAGE_CHARS: usize = 1_000;
+pub(super) const MAX_MESSAGE_CHARS: usize = 1_000;
 const MAX_FIX_CHARS: usize = 500;
 const MAX_RULE_CHARS: usize = 120;
 const MAX_URL_CHARS: usize = 500;
@@ -42,7 +42,7 @@ pub struct Parsed {
     pub n_dropped: usize,
     /// Parts that should have been findings and could not be read.
     pub n_unread: usize,
-    /// Whether the output ends in the middle.
+    /// Whether the output ends in the middle, or so much of it made no sense that the rest was not read.
     pub is_cut: bool,
 }
 
@@ -57,7 +57,13 @@ pub fn parse(format: &Format, stdout: &str, stderr: &str, place: Place<'_>) -> P
     };
     match format {
         Format::Text(kind) => text::read(*kind, stdout, stderr, &mut sink),
-        Format::Json(kind) => json::read(*kind, stdout, &mut sink),
+        Format::Json(kind) => {
+            json::read(*kind, stdout, &mut sink);
+            if *kind == Kind::Clippy {
+                // What is wrong with a manifest comes as text.
+                text::read(Some(*kind), "", stderr, &mut sink);
+            }
+        }
         Format::Sarif => generic::read_sarif(stdout, &mut sink),
         Format::Mapped(mapping) => generic::read_mapped(mapping, stdout, &mut sink),
         Format::Lines(pattern) => {
@@ -126,7 +132,10 @@ impl Sink<'_> {
                 .filter(|rule| !rule.is_empty()),
             severity: raw.severity.unwrap_or(Severity::Error),
             message: inert(raw.message, MAX_MESSAGE_CHARS),
-            fix: raw.fix.map(|fix| inert(&fix, MAX_FIX_CHARS)).filter(|fix| !fix.is_empty()),
+            fix: raw
+                .fix
+                .map(|fix| inert(&fix, MAX_FIX_CHARS))
+                .filter(|fix| !fix.is_empty()),
             url: raw.url.filter(|url| is_shown(url)),
         };
         let Some(path) = path else {

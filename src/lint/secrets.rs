@@ -6,24 +6,30 @@ use regex::{Regex, RegexSet};
 
 /// Forms that their makers gave them so that they are found.
 const FORMS: &[(&str, &str)] = &[
-    ("a key of AWS", r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
-    ("a token of GitHub", r"\bgh[pousr]_[A-Za-z0-9]{36,}"),
-    ("a token of GitHub", r"\bgithub_pat_[A-Za-z0-9_]{50,}"),
-    ("a token of GitLab", r"\bglpat-[A-Za-z0-9_-]{20,}"),
-    ("a token of Slack", r"\bxox[abeoprs]-[A-Za-z0-9-]{20,}"),
-    ("a webhook of Slack", r"hooks\.slack\.com/services/T[A-Za-z0-9]+/B[A-Za-z0-9]+/[A-Za-z0-9]{20,}"),
-    ("a key of Anthropic", r"\bsk-ant-[A-Za-z0-9_-]{20,}"),
-    ("a key of OpenAI", r"\bsk-(?:proj-|svcacct-)?[A-Za-z0-9_]{32,}"),
-    ("a token of Hugging Face", r"\bhf_[A-Za-z0-9]{30,}\b"),
-    ("a key of Google", r"\bAIza[A-Za-z0-9_-]{35}\b"),
-    ("a key of Stripe", r"\b[rs]k_live_[A-Za-z0-9]{20,}"),
-    ("a token of PyPI", r"\bpypi-AgE[A-Za-z0-9_-]{50,}"),
-    ("a token of npm", r"\bnpm_[A-Za-z0-9]{36}\b"),
-    ("a token of Databricks", r"\bdapi[0-9a-f]{32}\b"),
-    ("a key of W&B", r"\bwandb_v1_[A-Za-z0-9_]{40,}"),
+    ("a key of AWS", r"(?-u:\b)(?:AKIA|ASIA)[A-Z0-9]{16}(?-u:\b)"),
+    ("a token of GitHub", r"(?-u:\b)gh[pousr]_[A-Za-z0-9]{36,}"),
+    ("a token of GitHub", r"(?-u:\b)github_pat_[A-Za-z0-9_]{50,}"),
+    ("a token of GitLab", r"(?-u:\b)glpat-[A-Za-z0-9_-]{20,}"),
+    ("a token of Slack", r"(?-u:\b)xox[abeoprs]-[A-Za-z0-9-]{20,}"),
+    (
+        "a webhook of Slack",
+        r"hooks\.slack\.com/services/T[A-Za-z0-9]+/B[A-Za-z0-9]+/[A-Za-z0-9]{20,}",
+    ),
+    ("a key of Anthropic", r"(?-u:\b)sk-ant-[A-Za-z0-9_-]{20,}"),
+    ("a key of OpenAI", r"(?-u:\b)sk-(?:proj-|svcacct-)?[A-Za-z0-9_]{32,}"),
+    ("a token of Hugging Face", r"(?-u:\b)hf_[A-Za-z0-9]{30,}(?-u:\b)"),
+    ("a key of Google", r"(?-u:\b)AIza[A-Za-z0-9_-]{35}(?-u:\b)"),
+    ("a key of Stripe", r"(?-u:\b)[rs]k_live_[A-Za-z0-9]{20,}"),
+    ("a token of PyPI", r"(?-u:\b)pypi-AgE[A-Za-z0-9_-]{50,}"),
+    ("a token of npm", r"(?-u:\b)npm_[A-Za-z0-9]{36}(?-u:\b)"),
+    ("a token of Databricks", r"(?-u:\b)dapi[0-9a-f]{32}(?-u:\b)"),
+    ("a key of W&B", r"(?-u:\b)wandb_v1_[A-Za-z0-9_]{40,}"),
     ("a key of Azure storage", r"AccountKey=[A-Za-z0-9+/]{80,}={0,2}"),
     ("a private key", r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----"),
-    ("a signed token (JWT)", r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{20,}"),
+    (
+        "a signed token (JWT)",
+        r"(?-u:\b)eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{20,}",
+    ),
 ];
 
 static KNOWN: LazyLock<RegexSet> = LazyLock::new(|| {
@@ -33,14 +39,14 @@ static KNOWN: LazyLock<RegexSet> = LazyLock::new(|| {
 /// A name that says so, and what is given to it.
 static GIVEN: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
-        r#"(?i)\b([a-z0-9_.\-]{0,60}(?:token|secret|passw(?:or)?d|pwd|key)[a-z0-9_]{0,30})["']?\]?\s*[:=]\s*[bfru]?["']([^"'\s]{8,300})["']"#,
+        r#"(?i)(?-u:\b)([a-z0-9_.\-]{0,60}(?:token|secret|passw(?:or)?d|pwd|key)[a-z0-9_]{0,30})["']?\]?\s*[:=]\s*[bfru]?["']([^"'\s]{8,300})["']"#,
     )
     .expect("it is a constant, and a test compiles it")
 });
 
 /// A password in an address.
 static ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r#"(?i)\b[a-z][a-z0-9+.\-]{1,20}://[^/\s:@"']{1,100}:([^/\s:@"']{6,200})@"#)
+    Regex::new(r#"(?i)(?-u:\b)[a-z][a-z0-9+.\-]{1,20}://[^/\s:@"']{1,100}:([^/\s:@"']{6,200})@"#)
         .expect("it is a constant, and a test compiles it")
 });
 
@@ -53,7 +59,14 @@ pub(super) fn in_text(text: &str) -> Vec<&'static str> {
     }
     let is_given = GIVEN.captures_iter(text).any(|given| {
         let name = given[1].to_ascii_lowercase();
-        is_random(&given[2], if name.contains("pass") || name.contains("pwd") { 8 } else { 16 })
+        is_random(
+            &given[2],
+            if name.contains("pass") || name.contains("pwd") {
+                8
+            } else {
+                16
+            },
+        )
     });
     if is_given {
         found.push("a secret that is given a name");
@@ -68,9 +81,19 @@ pub(super) fn in_text(text: &str) -> Vec<&'static str> {
 /// uneven as chance is.
 fn is_random(value: &str, at_least: usize) -> bool {
     let lower = value.to_ascii_lowercase();
-    let is_example = ["example", "xxxx", "your", "....", "****", "placeholder", "dummy", "changeme", "1234567"]
-        .iter()
-        .any(|word| lower.contains(word));
+    let is_example = [
+        "example",
+        "xxxx",
+        "your",
+        "....",
+        "****",
+        "placeholder",
+        "dummy",
+        "changeme",
+        "1234567",
+    ]
+    .iter()
+    .any(|word| lower.contains(word));
     if value.len() < at_least || is_example || lower.contains(['<', '{', '$', '%']) || lower.contains("://") {
         return false;
     }
@@ -123,9 +146,21 @@ mod tests {
                 made(&["eyJ", "hbGciOiJIUzI1NiJ9.eyJ", "zdWIiOiIxMjM0.", body]),
                 "a signed token (JWT)",
             ),
-            (made(&["os.environ[\"WANDB_API_KEY\"] = '", "0a1b2c3d4e5f60718293a4b5c6d7e8f901234567'"]), "a secret that is given a name"),
-            (made(&["{\"db_pass", "word\": \"hunter2hunter\"}"]), "a secret that is given a name"),
-            (made(&["postgres://ada:", "s3cr3tpw@db:5432/x"]), "a password in an address"),
+            (
+                made(&[
+                    "os.environ[\"WANDB_API_KEY\"] = '",
+                    "0a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d'",
+                ]),
+                "a secret that is given a name",
+            ),
+            (
+                made(&["{\"db_pass", "word\": \"hunter2hunter\"}"]),
+                "a secret that is given a name",
+            ),
+            (
+                made(&["postgres://ada:", "s3cr3tpw@db:5432/x"]),
+                "a password in an address",
+            ),
         ] {
             assert_eq!(in_text(&text), [kind], "{text}");
         }

@@ -191,9 +191,7 @@ fn compiler(arguments: &Arguments) -> Plan {
             added: "--message-format json",
             format: Format::Json(Kind::Clippy),
         },
-        Some(given) if given.split(',').any(|word| word.starts_with("json")) => {
-            as_written(Format::Json(Kind::Clippy))
-        }
+        Some(given) if given.split(',').any(|word| word.starts_with("json")) => as_written(Format::Json(Kind::Clippy)),
         Some(_) => as_written(Format::Text(Some(Kind::Clippy))),
     }
 }
