@@ -16,7 +16,8 @@ pub struct Invocation {
     /// Set on top of the environment.
     pub env: Vec<(String, String)>,
     pub format: Format,
-    /// Where it runs, relative to where it is started: of `cd DIR && …`.
+    /// Where it runs, relative to where it is started, or absolute: of `cd DIR && …` and `--directory DIR`. It is `..`,
+    /// below which nothing has a place, where nobody can tell.
     pub dir: String,
 }
 
@@ -48,7 +49,12 @@ pub fn invocation(command: &str) -> Invocation {
         made.env.clear();
         return made;
     };
-    made.dir = dir;
+    made.dir = match first.directory() {
+        _ if moves(&commands) => UNKNOWN_DIR.to_owned(),
+        Some(to) if runs.len() == 1 => joined(&dir, to),
+        Some(_) => UNKNOWN_DIR.to_owned(),
+        None => dir,
+    };
     made.tool = Some(first.tool);
     if commands.len() == 1 && !shell.is_more && !first.is_notebook {
         let arguments = first.arguments();
@@ -62,6 +68,24 @@ pub fn invocation(command: &str) -> Invocation {
         made.format = Format::Text(is_one.then_some(first.tool.kind));
     }
     made
+}
+
+const UNKNOWN_DIR: &str = "..";
+
+/// Whether a command behind the first goes elsewhere.
+fn moves(commands: &[&[Word]]) -> bool {
+    commands.iter().any(|words| {
+        let first = words.first().map(|word| word.text.as_str());
+        matches!(first, Some("cd" | "pushd" | "popd"))
+    })
+}
+
+fn joined(dir: &str, to: &str) -> String {
+    if dir.is_empty() || to.starts_with('/') {
+        to.to_owned()
+    } else {
+        format!("{dir}/{to}")
+    }
 }
 
 fn with_added(command: &str, at: usize, added: &str) -> String {
@@ -173,7 +197,7 @@ impl Shell {
         if let ([cd, to], Some(&("&&" | ";"))) = (commands[0], self.joins.first())
             && cd.text == "cd"
             && !to.text.contains(['$', '~', '*'])
-            && !to.text.starts_with(['/', '-'])
+            && !to.text.starts_with('-')
         {
             dir.clone_from(&to.text);
             commands.remove(0);
@@ -208,6 +232,8 @@ impl<'a> Run<'a> {
             match name {
                 "env" => at = past_options(words, at, &["-u", "-C"]),
                 "command" | "exec" | "nice" | "time" => at = past_options(words, at, &["-n"]),
+                "timeout" => at = past_options(words, at, &["-k", "-s"]) + 1,
+                "xargs" => at = past_options(words, at, &["-n", "-P", "-I", "-L", "-d", "-a", "-s"]),
                 "uvx" => at = past_options(words, at, UV_VALUES),
                 "uv" | "poetry" | "pipenv" | "pdm" | "hatch" | "rye" | "pixi" | "pipx" | "conda" | "mamba"
                 | "micromamba" => {
@@ -249,6 +275,20 @@ impl<'a> Run<'a> {
                 }
             }
         }
+    }
+
+    /// Where an option of a wrapper goes.
+    fn directory(&self) -> Option<&'a str> {
+        let before = &self.words[..self.first];
+        before
+            .iter()
+            .enumerate()
+            .find_map(|(index, word)| match word.text.as_str() {
+                "--directory" | "--chdir" | "--cwd" | "-C" => before.get(index + 1).map(|next| next.text.as_str()),
+                text => ["--directory=", "--chdir=", "--cwd="]
+                    .iter()
+                    .find_map(|name| text.strip_prefix(name)),
+            })
     }
 
     fn arguments(&self) -> Arguments<'a> {
@@ -302,6 +342,7 @@ const RUNNER_VALUES: &[&str] = &[
     "--project",
     "--python",
     "--manifest-path",
+    "--cwd",
 ];
 
 fn is_assignment(word: &str) -> bool {
@@ -446,6 +487,11 @@ mod tests {
             "mypy $(git ls-files '*.py')",
             "nbqa ruff notebooks",
             "conda run -n ml pylint src",
+            "uv run --directory ml ruff check",
+            "cd /srv/ml && timeout -k 5 60 mypy src",
+            "cd \"$ML\" && mypy src",
+            "ruff check . && cd docs && ruff check .",
+            "git ls-files '*.py' | xargs -n 10 flake8",
             "ruff clean",
             "uv sync",
             "cargo build",
@@ -515,6 +561,16 @@ mod tests {
             ruff check: as written → Text(Some(RuffCheck))
         conda run -n ml pylint src
             pylint: conda run -n ml pylint src --output-format=json → Json(Pylint)
+        uv run --directory ml ruff check
+            ruff check in ml: uv run --directory ml ruff check --output-format json → Json(RuffCheck)
+        cd /srv/ml && timeout -k 5 60 mypy src
+            mypy in /srv/ml: cd /srv/ml && timeout -k 5 60 mypy src --show-column-numbers --show-error-end --show-error-codes --no-pretty --hide-error-context → Text(Some(Mypy))
+        cd "$ML" && mypy src
+            mypy in ..: as written → Text(Some(Mypy))
+        ruff check . && cd docs && ruff check .
+            ruff check in ..: as written → Text(Some(RuffCheck))
+        git ls-files '*.py' | xargs -n 10 flake8
+            flake8: as written → Text(Some(Flake8))
         ruff clean
             not known
         uv sync

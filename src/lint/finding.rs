@@ -62,7 +62,7 @@ pub struct Finding {
     pub path: String,
     /// From 1.
     pub line: Option<u32>,
-    /// From 1, in characters.
+    /// From 1, in what the tool counts: characters, or bytes.
     pub column: Option<u32>,
     /// The last line of what it is about.
     pub end_line: Option<u32>,

@@ -137,7 +137,7 @@ mod tests {
     fn forms_are_known() {
         let body = "A1b2C3d4E5f6G7h8J9k0L1m2N3p4Q5r6S7t8";
         for (text, kind) in [
-            (made(&["AKI", "AIOSFODNN7EXAMPL2"]), "a key of AWS"),
+            (made(&["AKI", "AQ7Z3M8K2P5X9C4V1"]), "a key of AWS"),
             (made(&["x = gh", "p_", body]), "a token of GitHub"),
             (made(&["(sk", "-ant-", body, ")"]), "a key of Anthropic"),
             (made(&["\"hf", "_", &body[..34], "\""]), "a token of Hugging Face"),

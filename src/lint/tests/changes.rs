@@ -1,5 +1,7 @@
 //! Diffs of Git, and which findings a change is shown.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::*;
 
 const DIFF: &str = r#"diff --git a/app/load.py b/app/load.py
@@ -66,6 +68,39 @@ fn added_lines_of_a_diff() {
     "with space.py": Added( [ ( 5, 5, ), ], ),
     "x.png": Added( [], ), }, }
     "#);
+}
+
+/// The oracle is `git blame`: which lines it gives to the change.
+#[test]
+fn a_recorded_change_has_the_lines_that_git_blames() {
+    let recorded: serde_json::Value =
+        serde_json::from_str(include_str!("../../../fixtures/lint/changes.json")).unwrap();
+    let by_blame: BTreeMap<String, BTreeSet<u32>> = serde_json::from_value(recorded["added"].clone()).unwrap();
+    for layout in ["zero", "context"] {
+        let changed = changed_lines(recorded[layout].as_str().unwrap());
+        for (path, blamed) in &by_blame {
+            let mut found = hygiene(path, b"").remove(0);
+            found.line = None;
+            assert_eq!(
+                filter(vec![found.clone()], &changed, Filter::Added).1,
+                0,
+                "{layout}: {path} changed"
+            );
+            if std::path::Path::new(path)
+                .extension()
+                .is_some_and(|extension| extension == "bin")
+            {
+                continue;
+            }
+            for line in 1..100 {
+                found.line = Some(line);
+                let is_shown = filter(vec![found.clone()], &changed, Filter::Added).1 == 0;
+                assert_eq!(is_shown, blamed.contains(&line), "{layout}: {path}:{line}");
+            }
+        }
+    }
+    let n_lines: usize = by_blame.values().map(BTreeSet::len).sum();
+    assert!(by_blame.len() >= 7 && n_lines >= 7, "{by_blame:?}");
 }
 
 #[test]
