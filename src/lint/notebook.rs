@@ -28,7 +28,45 @@ pub fn hygiene(path: &str, bytes: &[u8]) -> Vec<Finding> {
             return vec![made];
         }
     };
+    // Secrets come first, so that many outputs do not crowd them out.
+    let mut found = secrets_of(path, &notebook);
+    of_cells(path, &notebook, &mut found);
+    found.truncate(MAX_FINDINGS);
+    found.sort();
+    found
+}
+
+fn secrets_of(path: &str, notebook: &Notebook<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
+    for (line, text) in (1..).zip(notebook.text.split('\n')) {
+        if found.len() >= MAX_FINDINGS {
+            break;
+        }
+        // A picture on a line of its own; a notebook on one line is looked at as a whole.
+        let is_picture = text.trim_start().starts_with("\"image/");
+        if text.len() < MIN_SECRET_BYTES || is_picture {
+            continue;
+        }
+        let plain = text.replace("\\\"", "\"").replace("\\n", "\n");
+        for what in secrets::in_text(&plain) {
+            let place = match notebook.cell_at(line) {
+                Some(cell) => format!("in cell {}", cell.number),
+                None => "outside of the cells".to_owned(),
+            };
+            let mut made = finding(
+                path,
+                "notebook-secret",
+                Some(line),
+                &format!("{place}, this looks like {what}"),
+            );
+            made.fix = Some("take it out, revoke it where it came from, and read it from the environment".to_owned());
+            found.push(made);
+        }
+    }
+    found
+}
+
+fn of_cells(path: &str, notebook: &Notebook<'_>, found: &mut Vec<Finding>) {
     let mut highest = None;
     for cell in &notebook.cells {
         if let Some(outputs) = &cell.outputs {
@@ -66,32 +104,6 @@ pub fn hygiene(path: &str, bytes: &[u8]) -> Vec<Finding> {
             _ => highest = Some((count, cell.number)),
         }
     }
-    for (line, text) in (1..).zip(notebook.text.split('\n')) {
-        if found.len() >= MAX_FINDINGS {
-            break;
-        }
-        if text.len() < MIN_SECRET_BYTES || text.contains("\"image/") {
-            continue;
-        }
-        let plain = text.replace("\\\"", "\"").replace("\\n", "\n");
-        for what in secrets::in_text(&plain) {
-            let place = match notebook.cell_at(line) {
-                Some(cell) => format!("in cell {}", cell.number),
-                None => "outside of the cells".to_owned(),
-            };
-            let mut made = finding(
-                path,
-                "notebook-secret",
-                Some(line),
-                &format!("{place}, this looks like {what}"),
-            );
-            made.fix = Some("take it out, revoke it where it came from, and read it from the environment".to_owned());
-            found.push(made);
-        }
-    }
-    found.truncate(MAX_FINDINGS);
-    found.sort();
-    found
 }
 
 /// Gives the findings that name a cell of this notebook the line of the file. Others stay as they are; all are in order

@@ -97,6 +97,11 @@ fn is_random(value: &str, at_least: usize) -> bool {
     if value.len() < at_least || is_example || lower.contains(['<', '{', '$', '%']) || lower.contains("://") {
         return false;
     }
+    // Tokens are made of these; passwords may be of anything.
+    let is_token = |c: char| c.is_ascii_alphanumeric() || "+/=_.~-:".contains(c);
+    if at_least >= 16 && !value.chars().all(is_token) {
+        return false;
+    }
     let is_mixed = value.split(['_', '-', '.', '/', ' ', ':']).any(|piece| {
         let n_digits = piece.bytes().filter(u8::is_ascii_digit).count();
         // `resnet50` and `q3` are words with a number behind them.
@@ -179,6 +184,7 @@ mod tests {
             "postgres://user:password@localhost/x",
             "primary_key: 'customer_id_and_order_id'",
             "monkey = 'a'",
+            "'<tag key=\"&#229;&#246;&#246;&lt;&gt;\" />'",
         ] {
             assert_eq!(in_text(text), Vec::<&str>::new(), "{text}");
         }

@@ -20,7 +20,8 @@ fn secrets_are_found_and_not_repeated() {
   {{"cell_type": "markdown", "source": "one line"}},
   {{"cell_type": "code", "execution_count": null, "outputs": [
      {{"text": ["ok\n", "token: {token}\n"]}},
-     {{"data": {{"image/png": "{token}"}}}}],
+     {{"data": {{
+       "image/png": "{token}"}}}}],
    "source": [
      "a = 1\n",
      "api_key = \"9f8e7d6c5b4a39281706f5e4d3c2b1a0\"\n",
@@ -32,10 +33,10 @@ fn secrets_are_found_and_not_repeated() {
     let text = lines.join("\n");
     assert!(!text.contains(&token) && !text.contains("9f8e7d6c"));
     insta::assert_snapshot!(text, @r#"
-    w a.ipynb:3 notebook-outputs cell 2 keeps 2 outputs (153 bytes) | to 5 | clear the outputs before you commit, as `nbstripout` does
+    w a.ipynb:3 notebook-outputs cell 2 keeps 2 outputs (161 bytes) | to 6 | clear the outputs before you commit, as `nbstripout` does
     e a.ipynb:4 notebook-secret in cell 2, this looks like a token of GitHub | take it out, revoke it where it came from, and read it from the environment
-    e a.ipynb:8 notebook-secret in cell 2, this looks like a secret that is given a name | take it out, revoke it where it came from, and read it from the environment
-    e a.ipynb:10 notebook-secret outside of the cells, this looks like a token of GitHub | take it out, revoke it where it came from, and read it from the environment
+    e a.ipynb:9 notebook-secret in cell 2, this looks like a secret that is given a name | take it out, revoke it where it came from, and read it from the environment
+    e a.ipynb:11 notebook-secret outside of the cells, this looks like a token of GitHub | take it out, revoke it where it came from, and read it from the environment
     "#);
 }
 
@@ -99,4 +100,21 @@ fn lines_of_cells_are_found_in_any_layout() {
     assert_eq!(line(of(2, Cells::Code, 9)), Some(6));
     assert_eq!(line(of(4, Cells::All, 1)), None);
     assert_eq!(line(of(0, Cells::Code, 1)), None);
+}
+
+#[test]
+fn a_secret_is_not_crowded_out() {
+    let cell = r#"{"cell_type": "code", "source": [], "outputs": [{"text": "x"}]},"#;
+    let token = ["gh", "p_", "A1b2C3d4E5f6G7h8J9k0L1m2N3p4Q5r6S7t8"].concat();
+    let notebook = format!(
+        "{{\"cells\": [\n{}\n{{\"cell_type\": \"markdown\", \"source\": \"{token}\"}}]}}",
+        cell.repeat(500)
+    );
+    let found = hygiene("a.ipynb", notebook.as_bytes());
+    assert_eq!(found.len(), 200);
+    assert!(
+        found
+            .iter()
+            .any(|one| one.rule.as_deref() == Some("notebook-secret") && one.line == Some(3))
+    );
 }
