@@ -227,11 +227,14 @@ impl<'a> Notebook<'a> {
         }
         let text = std::str::from_utf8(bytes).map_err(|_| Defect::new("the notebook is not UTF-8"))?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        if text.trim_start().starts_with('[') {
+            return Err(Defect::new("this is no notebook: it is a list"));
+        }
         let small = |n: usize| u32::try_from(n).ok();
         let raw: RawNotebook<'_> = serde_json::from_str(text).map_err(|error| Defect {
             line: small(error.line()).filter(|line| *line > 0),
             column: small(error.column()).filter(|column| *column > 0),
-            message: format!("this is no notebook: {}", without_place(&error)),
+            message: format!("this is no notebook: {}", reason(&error)),
         })?;
         let Some(cells) = raw.cells else {
             return Err(Defect::new(if raw.worksheets.is_some() {
@@ -247,7 +250,7 @@ impl<'a> Notebook<'a> {
             let raw: RawCell<'_> = serde_json::from_str(cell.get()).map_err(|error| Defect {
                 line: Some(first),
                 column: None,
-                message: format!("cell {number} is no cell: {}", without_place(&error)),
+                message: format!("cell {number} is no cell: {}", reason(&error)),
             })?;
             let outputs: Vec<&RawValue> = raw
                 .outputs
@@ -320,13 +323,15 @@ fn source_lines(source: &RawValue, lines: &LineStarts<'_>) -> Vec<u32> {
     found
 }
 
-/// The message of a JSON error without its ` at line 1 column 2`.
-fn without_place(error: &serde_json::Error) -> String {
+/// The message of a JSON error, without its ` at line 1 column 2`. What is said of a value of the wrong type would
+/// repeat the value, which may be a secret.
+fn reason(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    match text.rfind(" at line ") {
-        Some(at) => text[..at].to_owned(),
-        None => text,
+    let said = text.rfind(" at line ").map_or(text.as_str(), |at| &text[..at]);
+    if error.is_data() && !said.starts_with("missing field") {
+        return "its parts have other types".to_owned();
     }
+    said.to_owned()
 }
 
 /// Finds the line of a part of a text.

@@ -43,13 +43,14 @@ fn secrets_are_found_and_not_repeated() {
 #[test]
 fn what_is_no_notebook_is_one_finding() {
     let deep = "[".repeat(100_000);
-    let cases: [&[u8]; 9] = [
+    let cases: [&[u8]; 10] = [
         b"",
         b"{\"cells\": [\n  {\"cell_type\": \"code\",}\n]}",
         b"{\"cells\": [\n\n  {\"source\": []}]}",
         b"{\"worksheets\": []}",
         b"{\"cells\": 3}",
         b"[]",
+        b"{\"cells\": \"hunter2hunter2\"}",
         b"\xff\xfe",
         b"{\"nbformat\": 4}",
         deep.as_bytes(),
@@ -66,11 +67,12 @@ fn what_is_no_notebook_is_one_finding() {
     e a.ipynb:2:24 notebook-json this is no notebook: key must be a string
     e a.ipynb:3 notebook-json cell 1 is no cell: missing field `cell_type`
     e a.ipynb notebook-json the notebook has the format of before 2015: `jupyter nbconvert --to notebook` renews it
-    e a.ipynb:1:11 notebook-json this is no notebook: invalid type: integer `3`, expected a sequence
-    e a.ipynb:1:2 notebook-json this is no notebook: invalid length 0, expected struct RawNotebook with 2 elements
+    e a.ipynb:1:11 notebook-json this is no notebook: its parts have other types
+    e a.ipynb notebook-json this is no notebook: it is a list
+    e a.ipynb:1:26 notebook-json this is no notebook: its parts have other types
     e a.ipynb notebook-json the notebook is not UTF-8
     e a.ipynb notebook-json this is no notebook: it has no `cells`
-    e a.ipynb:1:100000 notebook-json this is no notebook: EOF while parsing a list
+    e a.ipynb notebook-json this is no notebook: it is a list
     "#);
 }
 
