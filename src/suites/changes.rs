@@ -87,14 +87,15 @@ pub struct Changes {
     pub after: Counts,
     /// Passed now only after they had failed.
     pub n_flaky: usize,
-    /// One of the two does not name all its tests, so names may be missing here, and none is called added or removed.
+    /// One of the two does not name all its tests, or they were named by different runners: names may be missing here, and
+    /// none is called added or removed.
     pub is_partial: bool,
 }
 
 /// Compares by name.
 pub fn compare(base: &Summary, this: &Suite) -> Changes {
     let before = base.outcomes();
-    let is_partial = base.is_cut || this.is_cut;
+    let is_partial = base.is_cut || this.is_cut || base.tool != this.tool;
     let mut changes = Changes {
         before: base.counts,
         after: this.counts,

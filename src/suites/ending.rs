@@ -58,11 +58,9 @@ pub fn conclude(
             Some(Err(error)) => (None, Some(format!("the JUnit report was not used: {error}"))),
             None => (None, None),
         };
-    let is_finished = text
-        .as_ref()
-        .map_or(report.as_ref().is_some_and(|report| !report.is_cut), |text| {
-            text.is_finished
-        });
+    // A runner writes its report when it is done; a plugin may have changed what it prints then.
+    let is_finished =
+        report.as_ref().is_some_and(|report| !report.is_cut) || text.as_ref().is_some_and(|text| text.is_finished);
     let is_unbuilt = text.as_ref().is_some_and(|text| text.is_unbuilt);
     let suite = match (report, text) {
         (Some(report), Some(text)) => Some(with_text(report, text)),

@@ -11,7 +11,7 @@ use quick_xml::reader::Reader;
 use super::collect::{Again, Collected};
 use super::names::{node_id, stable};
 use super::place::{Place, of_trace};
-use super::result::{Counts, Outcome, Suite, TestCase, Tool, message, seconds};
+use super::result::{Counts, MAX_CASES, Outcome, Suite, TestCase, Tool, message, seconds};
 
 /// Of a longer report only the beginning is read; the result says so.
 pub const MAX_REPORT_BYTES: usize = 64 * 1024 * 1024;
@@ -374,7 +374,7 @@ impl Report {
         } else {
             defined
         };
-        let in_trace = (outcome != Outcome::Passed)
+        let in_trace = (outcome != Outcome::Passed && self.collected.cases.len() < MAX_CASES)
             .then(|| of_trace(&trace, known_file.as_deref(), class, place))
             .flatten();
         let (path, line) = if let Some((path, line)) = in_trace {
@@ -521,5 +521,5 @@ fn boundary(text: &str, at: usize) -> usize {
 }
 
 #[cfg(test)]
-#[path = "junit_tests.rs"]
+#[path = "tests/junit.rs"]
 mod tests;

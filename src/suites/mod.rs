@@ -12,6 +12,7 @@ mod names;
 mod place;
 mod result;
 #[cfg(test)]
+#[path = "tests/recorded.rs"]
 mod testing;
 mod text;
 

@@ -1,7 +1,5 @@
 //! Where in the repository a failure is, from the traces that languages print. Pure.
 
-use std::cell::Cell;
-
 /// The repository, as far as a path in an output has to be found in it.
 #[derive(Clone, Copy)]
 pub struct Place<'a> {
@@ -17,7 +15,9 @@ const MAX_PATH_BYTES: usize = 1_000;
 /// More frames than this of one failure are not looked at.
 const MAX_FRAMES: usize = 2_000;
 /// A package's name may stand before a path; at most so many of its parts are tried.
-const MAX_PARTS: usize = 16;
+const MAX_PARTS: usize = 8;
+/// Files of one trace that are looked for so.
+const MAX_PACKAGES: usize = 8;
 
 impl Place<'_> {
     /// The path relative to the root, if it is a file of the repository.
@@ -99,15 +99,19 @@ enum Order {
 /// `class` helps with traces that name no directories, as Java's.
 pub fn of_trace(text: &str, test_file: Option<&str>, class: Option<&str>, place: &Place<'_>) -> Option<(String, u32)> {
     let mut best: Option<(u8, String, u32)> = None;
-    let n_seen = Cell::new(0);
     let mut last: (&str, Option<String>) = ("", None);
-    for frame in text.lines().filter_map(frame) {
-        n_seen.set(n_seen.get() + 1);
-        if n_seen.get() > MAX_FRAMES {
-            break;
-        }
+    let mut n_looked_up = 0;
+    for frame in text.lines().filter_map(frame).take(MAX_FRAMES) {
         if last.0 != frame.path {
-            last = (frame.path, found(frame.path, class, place));
+            let mut path = place.find(frame.path);
+            if path.is_none()
+                && n_looked_up < MAX_PACKAGES
+                && let Some(package) = class.and_then(package)
+            {
+                n_looked_up += 1;
+                path = place.find_in_package(&package, frame.path);
+            }
+            last = (frame.path, path);
         }
         let Some(path) = &last.1 else { continue };
         let rank = if Some(path.as_str()) == test_file {
@@ -127,16 +131,12 @@ pub fn of_trace(text: &str, test_file: Option<&str>, class: Option<&str>, place:
     best.map(|(_, path, line)| (path, line))
 }
 
-fn found(path: &str, class: Option<&str>, place: &Place<'_>) -> Option<String> {
-    place.find(path).or_else(|| {
-        let class = class?;
-        let package = if class.contains('/') {
-            class.to_owned()
-        } else {
-            class.rsplit_once('.')?.0.replace('.', "/")
-        };
-        place.find_in_package(&package, path)
-    })
+/// The directory of a class or of a package of Go.
+fn package(class: &str) -> Option<String> {
+    if class.contains('/') {
+        return Some(class.to_owned());
+    }
+    Some(class.rsplit_once('.')?.0.replace('.', "/"))
 }
 
 fn is_test_file(path: &str) -> bool {

@@ -19,6 +19,7 @@ pub struct Lines {
     seconds: Option<f64>,
     n_results: usize,
     n_begun: usize,
+    n_binaries: usize,
     is_unbuilt: bool,
 }
 
@@ -30,10 +31,12 @@ impl Lines {
             && let Some(binary) = binary(rest)
         {
             self.binary = binary;
+            self.n_binaries += 1;
         } else if line.starts_with(' ')
             && let Some(name) = text.strip_prefix("Doc-tests ")
         {
             name.clone_into(&mut self.binary);
+            self.n_binaries += 1;
         } else if let Some(n) = line
             .strip_prefix("running ")
             .and_then(|rest| rest.strip_suffix(" tests").or(rest.strip_suffix(" test")))
@@ -142,10 +145,13 @@ impl Lines {
             seconds,
             n_results,
             n_begun,
+            n_binaries,
             is_unbuilt,
             ..
         } = self;
-        if n_begun == 0 && n_results == 0 && !is_unbuilt {
+        // Of a binary with a harness of its own nobody knows what it ran.
+        let is_silent = counts.total() == 0 && n_begun < n_binaries;
+        if (is_silent || n_begun == 0 && n_results == 0) && !is_unbuilt && collected.cases.is_empty() {
             return None;
         }
         for case in &mut collected.cases {

@@ -132,5 +132,5 @@ fn number_before(text: &str, word: &str) -> Option<usize> {
 }
 
 #[cfg(test)]
-#[path = "../text_tests.rs"]
+#[path = "../tests/text.rs"]
 mod tests;

@@ -361,6 +361,14 @@ fn what_is_not_the_tests_fault() {
     insta::assert_snapshot!(end(Tool::Pytest, None, "platform linux -- Python 3, pytest-8.0, x\ntests/a.py ..."), @"Unfinished: pytest did not end by itself before its last test was done");
     insta::assert_snapshot!(end(Tool::Pytest, Some(2), "platform linux -- Python 3, pytest-8.0, x\n!!! KeyboardInterrupt !!!\n3 passed in 1s"), @"Interrupted: pytest was interrupted (exited with 2)");
     insta::assert_snapshot!(end(Tool::Junit, Some(0), "all good"), @"Passed: the command passed");
+    let own_harness = "     Running unittests src/lib.rs (target/debug/deps/a-12ab)\n\nrunning 0 tests\n\n\
+        test result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s\n\n     \
+        Running tests/own.rs (target/debug/deps/own-12ab)\nall good";
+    insta::assert_snapshot!(end(Tool::CargoTest, Some(0), own_harness), @"Passed: cargo test passed");
+    let (mut reader, report) = (Reader::new(Tool::Pytest), recorded("recorded/pytest-new/none.xml"));
+    reader.push("platform linux -- Python 3, pytest-8.0, sugar");
+    let conclusion = conclude(Tool::Pytest, Some(0), reader, Some(report.as_bytes()), &PLACE);
+    assert_eq!(conclusion.ending, Ending::NoTests);
     insta::assert_snapshot!(end(Tool::CargoTest, Some(101), "running 2 tests\ntest a ... ok"), @"Unfinished: cargo test exited with 101 before its last test was done");
 }
 
