@@ -19,6 +19,8 @@ const MAX_DEPTH: usize = 64;
 const MAX_ATTRIBUTES: usize = 40;
 const MAX_ATTRIBUTE_BYTES: usize = 64 * 1024;
 const MAX_TEXT_BYTES: usize = 256 * 1024;
+/// Of more failures than this, files are not looked for below the directories of a package, which takes many looks each.
+const MAX_WITH_PACKAGE: usize = 1_000;
 
 /// Why a report can not be used.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -172,6 +174,7 @@ struct Report {
     captured: Option<Captured>,
     /// Surefire puts the trace of an attempt into an element of its own.
     stack_trace: Option<usize>,
+    n_traces: usize,
 }
 
 impl Report {
@@ -188,6 +191,7 @@ impl Report {
             case: None,
             captured: None,
             stack_trace: None,
+            n_traces: 0,
         }
     }
 
@@ -375,7 +379,11 @@ impl Report {
             defined
         };
         let in_trace = (outcome != Outcome::Passed && self.collected.cases.len() < MAX_CASES)
-            .then(|| of_trace(&trace, known_file.as_deref(), class, place))
+            .then(|| {
+                self.n_traces += 1;
+                let class = class.filter(|_| self.n_traces <= MAX_WITH_PACKAGE);
+                of_trace(&trace, known_file.as_deref(), class, place)
+            })
             .flatten();
         let (path, line) = if let Some((path, line)) = in_trace {
             (Some(path), Some(line))
