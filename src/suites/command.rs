@@ -21,7 +21,7 @@ pub struct Invocation {
 /// pytest is told to write `report`, an absolute path, through `PYTEST_ADDOPTS`: so the command stays as it is, pipes, `cd`
 /// and `make`-like wrappers around it work, and a report that the user asks for on the command line wins and is the one
 /// that is read. `addopts` is what that variable holds already. With it go `junit_family=xunit1`, which alone has files and
-/// lines, and `-rfER`, without which pytest-rerunfailures before 16.2 leaves no trace of a flaky test; an `-r` on the command
+/// lines, and `-rfER`, without which pytest-rerunfailures up to 16.1 leaves no trace of a flaky test; an `-r` on the command
 /// line wins. All others are read from what they print.
 pub fn recognise(command: &str, report: &str, addopts: Option<&str>) -> Option<Invocation> {
     let pieces = Pieces::of(command)?;
