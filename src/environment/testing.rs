@@ -1,7 +1,11 @@
 //! What the tests here share.
 #![expect(clippy::disallowed_methods, reason = "fixtures are read by the tests themselves")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::Path;
+
+use crate::sys::FileError;
 
 /// A file of `fixtures/environment`.
 pub fn fixture(path: &str) -> String {
@@ -24,4 +28,26 @@ pub fn exported(text: &str) -> BTreeSet<String> {
             words.into_iter().chain(hashes).collect::<Vec<_>>().join(" ")
         })
         .collect()
+}
+
+/// Reads files that are only in memory.
+pub fn reader(files: &BTreeMap<String, String>) -> impl Fn(&str) -> Result<String, FileError> {
+    |path| {
+        let missing = || FileError::io("open", Path::new(path), io::ErrorKind::NotFound.into());
+        files.get(path).cloned().ok_or_else(missing)
+    }
+}
+
+/// A repository that a fixture is, with these files changed or added.
+pub fn repository(project: &str, changes: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let dir = format!("{}/fixtures/environment/{project}", env!("CARGO_MANIFEST_DIR"));
+    let names = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut files: BTreeMap<String, String> = names
+        .map(|name| (name.clone(), fixture(&format!("{project}/{name}"))))
+        .filter(|(name, _)| !name.starts_with("exported"))
+        .collect();
+    files.extend(changes.iter().map(|&(path, text)| (path.to_owned(), text.to_owned())));
+    files
 }
