@@ -118,15 +118,15 @@ fn an_old_or_missing_lock_is_refused_with_what_mends_it() {
         shown(&repository(project, &[(file, &text)]), None)
     };
     insta::assert_snapshot!(changed("pipenv", "Pipfile", "click = \">=8\"", "click = \">=9\""), @r"
-    `Pipfile.lock` is older than `Pipfile`
+    `Pipfile.lock` is not up to date with `Pipfile`
     run `pipenv lock` and commit what it writes
     ");
     insta::assert_snapshot!(changed("poetry", "pyproject.toml", "click>=8", "click>=9"), @r"
-    `poetry.lock` is older than `pyproject.toml`
+    `poetry.lock` is not up to date with `pyproject.toml`
     run `poetry lock` and commit what it writes
     ");
     insta::assert_snapshot!(changed("poetry-legacy", "pyproject.toml", "^8.0", "^9.0"), @r"
-    `poetry.lock` is older than `pyproject.toml`
+    `poetry.lock` is not up to date with `pyproject.toml`
     run `poetry lock` and commit what it writes
     ");
     insta::assert_snapshot!(check(&[("Pipfile", "[packages]")]), @r"
@@ -154,7 +154,7 @@ fn what_is_not_locked_is_taken_and_said() {
     "#);
     insta::assert_snapshot!(check(&[("pyproject.toml", "[tool.ruff]"), ("requirements.txt", "numpy\npandas>=2\n"), ("requirements-gpu.txt", "")]), @r#"
     requirements.txt: Txt(RequirementsTxt { files: ["requirements.txt"], n_lines: 2, n_hashed: 0, open: ["numpy", "pandas>=2"], n_paths: 0, n_copied: 0, n_extra_indexes: 0 })
-    read pyproject.toml requirements.txt
+    read requirements.txt
     note: not locked: 2 of 2 lines of `requirements.txt` leave the version open: `numpy`, `pandas>=2`; `uv pip compile --generate-hashes` fixes them
     note: not installed: `requirements-gpu.txt`
     "#);

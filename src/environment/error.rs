@@ -19,7 +19,7 @@ pub enum Fault {
 pub enum EnvironmentError {
     #[error("`{file}` names packages, but no lock says which versions")]
     NotLocked { file: String, mend: &'static str },
-    #[error("`{lock}` is older than `{of}`")]
+    #[error("`{lock}` is not up to date with `{of}`")]
     Stale {
         lock: String,
         of: String,
@@ -46,7 +46,8 @@ pub enum EnvironmentError {
     HashMismatch { file: String, package: String },
     #[error("the packages that `{file}` asks for can not be had together: {why}")]
     Unresolvable { file: String, why: String },
-    #[error("`{package}` of `{file}` could not be built: {why}")]
+    /// The package with the marks of a name, or words for one that is not named.
+    #[error("{package} of `{file}` could not be built: {why}")]
     NotBuilt { file: String, package: String, why: String },
     #[error("the package index refuses us: {why}")]
     Refused { why: String },

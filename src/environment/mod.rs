@@ -1,14 +1,23 @@
 //! The repository's Python environment: found by its files, built from its lock, used again while nothing changed.
+//!
+//! `detect` says what the files describe, `plan` which steps build it (both pure), `prepare` takes them (edge).
 
 mod conda;
 mod detect;
 mod error;
+mod explain;
 mod marker;
 mod pipenv;
+mod plan;
 mod poetry;
+mod prepare;
 mod python;
 mod requirements;
 mod requirements_txt;
 #[cfg(test)]
 mod testing;
 mod toml_json;
+
+pub use detect::{Detected, TOOLS, Tool};
+pub use error::{EnvironmentError, Fault};
+pub use prepare::{Around, Prepared, Settings, find, prune_cache, set_up};
