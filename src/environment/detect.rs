@@ -156,17 +156,11 @@ impl<'a> Reading<'a> {
 
 fn parse_toml(file: &str, text: &str) -> Result<toml::Table, EnvironmentError> {
     text.parse().map_err(|error: toml::de::Error| {
-        let line = error.span().map(|span| {
-            text.as_bytes()[..span.start.min(text.len())]
-                .iter()
-                .filter(|b| **b == b'\n')
-                .count()
-                + 1
-        });
-        let place = line.map(|line| format!("line {line}: ")).unwrap_or_default();
+        let before = error.span().and_then(|span| text.get(..span.start));
+        let place = before.map(|before| format!("line {}: ", before.split('\n').count()));
         EnvironmentError::Unreadable {
             file: file.to_owned(),
-            why: format!("{place}{}", crate::base::clean(error.message(), 200)),
+            why: place.unwrap_or_default() + &crate::base::clean(error.message(), 200),
         }
     })
 }

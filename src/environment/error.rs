@@ -51,8 +51,8 @@ pub enum EnvironmentError {
     NotBuilt { file: String, package: String, why: String },
     #[error("the package index refuses us: {why}")]
     Refused { why: String },
-    #[error("the package index is out of reach: {why}")]
-    Unreachable { why: String },
+    #[error("{doing} got no answer: {why}")]
+    Unreachable { doing: String, why: String },
     #[error("`{tool}` is missing, and `{file}` needs it")]
     NoTool { tool: &'static str, file: String },
     #[error("{doing} took longer than {} s", limit.as_secs())]
@@ -132,7 +132,7 @@ impl EnvironmentError {
             Self::Refused { .. } => {
                 "give the credentials of the index by environment variable, such as `UV_INDEX_NAME_PASSWORD`".to_owned()
             }
-            Self::Unreachable { .. } => "run it again when the index can be reached".to_owned(),
+            Self::Unreachable { .. } => "run it again when that address can be reached".to_owned(),
             Self::NoTool { tool: "uv", .. } => {
                 "install uv: `pipx install uv`, or `curl -LsSf https://astral.sh/uv/install.sh | sh`".to_owned()
             }

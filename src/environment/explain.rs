@@ -59,7 +59,10 @@ pub fn explain(doing: &str, file: &str, lines: &[String]) -> EnvironmentError {
     }
     if let Some(line) = said(UNREACHABLE) {
         let named = said(&["Failed to fetch: "]).unwrap_or(line);
-        return EnvironmentError::Unreachable { why: shown(named) };
+        return EnvironmentError::Unreachable {
+            doing: doing.to_owned(),
+            why: shown(named),
+        };
     }
     if let Some(why) = contradiction(lines) {
         return EnvironmentError::Unresolvable { file, why };
@@ -204,10 +207,10 @@ mod tests {
         insta::assert_snapshot!(check("pip-no-version"), @"repository: the packages that `Pipfile.lock` asks for can not be had together: No matching distribution found for idna==99.99");
         insta::assert_snapshot!(check("uv-conflict"), @"repository: the packages that `Pipfile.lock` asks for can not be had together: Because requests==2.31.0 depends on idna>=2.5,<4 and you require requests==2.31.0, we can conclude that you require idna>=2.5,<4. And because you require idna<2, we can conclude that your requirements are unsatisfiable");
         insta::assert_snapshot!(check("pip-conflict"), @"repository: the packages that `Pipfile.lock` asks for can not be had together: Cannot install -r c.txt (line 1) and idna<2 because these package versions have conflicting dependencies");
-        insta::assert_snapshot!(check("uv-unreachable"), @"world: the package index is out of reach: Failed to fetch: https://127.0.0.1:9/simple/click/");
-        insta::assert_snapshot!(check("uv-dns"), @"world: the package index is out of reach: Failed to fetch: https://no.such.host.invalid/simple/click/");
-        insta::assert_snapshot!(check("pip-unreachable"), @"world: the package index is out of reach: Failed to establish a new connection: [Errno 111] Connection refused')': /simple/click/");
-        insta::assert_snapshot!(check("uv-503"), @"world: the package index is out of reach: Failed to fetch: http://127.0.0.1:8932/simple/click/");
+        insta::assert_snapshot!(check("uv-unreachable"), @"world: installing the packages got no answer: Failed to fetch: https://127.0.0.1:9/simple/click/");
+        insta::assert_snapshot!(check("uv-dns"), @"world: installing the packages got no answer: Failed to fetch: https://no.such.host.invalid/simple/click/");
+        insta::assert_snapshot!(check("pip-unreachable"), @"world: installing the packages got no answer: Failed to establish a new connection: [Errno 111] Connection refused')': /simple/click/");
+        insta::assert_snapshot!(check("uv-503"), @"world: installing the packages got no answer: Failed to fetch: http://127.0.0.1:8932/simple/click/");
         insta::assert_snapshot!(check("uv-401"), @"repository: the package index refuses us: An index URL (http://127.0.0.1:8931/simple) could not be queried due to a lack of valid authentication credentials (401 Unauthorized)");
         insta::assert_snapshot!(check("pip-401"), @"repository: the packages that `Pipfile.lock` asks for can not be had together: No matching distribution found for click");
         insta::assert_snapshot!(check("uv-build"), @"repository: a package of `Pipfile.lock` could not be built: no compiler here");
@@ -222,7 +225,7 @@ mod tests {
         let line =
             "error: Failed to fetch: `https://user:hunter2@h/simple/a/`: error sending request for url".to_owned();
         let error = explain("installing", "f", &[line]);
-        insta::assert_snapshot!(error, @"the package index is out of reach: Failed to fetch: `https://***@h/simple/a/`: error sending request for url");
+        insta::assert_snapshot!(error, @"installing got no answer: Failed to fetch: `https://***@h/simple/a/`: error sending request for url");
     }
 
     proptest::proptest! {

@@ -151,7 +151,7 @@ fn requirement(name: &str, entry: &Value) -> Result<Requirement, EnvironmentErro
         let version = version
             .or_else(|| text("version").map(str::to_owned))
             .unwrap_or_default();
-        Origin::Index(if version.ends_with("*") && !version.contains(".*") {
+        Origin::Index(if version.ends_with('*') && !version.contains(".*") {
             String::new()
         } else {
             version

@@ -476,10 +476,8 @@ fn step(doing: &'static str, shown: &str, command: String, at: &Paths, venv: &Pa
 
 /// ` -r a -r b`, each quoted for the shell.
 fn flags(flag: &str, values: &[String]) -> String {
-    values
-        .iter()
-        .map(|value| format!(" {flag} {}", quoted(value)))
-        .collect()
+    let words = values.iter().flat_map(|value| [flag.to_owned(), quoted(value)]);
+    words.flat_map(|word| [" ".to_owned(), word]).collect()
 }
 
 fn in_brackets(extras: &[String]) -> String {

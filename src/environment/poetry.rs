@@ -133,7 +133,7 @@ pub fn is_complete(lock: &Table) -> bool {
         .split('.')
         .map(|part| part.parse().unwrap_or(0_u32));
     let version = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
-    version >= (2, 1) && version < (3, 0)
+    ((2, 1)..(3, 0)).contains(&version)
 }
 
 /// What the lock installs for these groups and extras.

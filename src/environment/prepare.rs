@@ -164,20 +164,17 @@ fn files(root: &Path) -> Result<Vec<String>, FileError> {
     Ok(found)
 }
 
+/// Where programs keep what they can make again; for who has no home that is the checkout's own.
+fn user_cache(around: &Around<'_>) -> PathBuf {
+    let set = |name: &str| around.env.get(name).filter(|path| path.starts_with('/'));
+    let named = set("XDG_CACHE_HOME").map(PathBuf::from);
+    let home = || set("HOME").map(|home| Path::new(home).join(".cache"));
+    named.or_else(home).unwrap_or_else(|| around.root.join(".mlops"))
+}
+
 /// Makes the folders that an environment and its cache lie in, for nobody but who commands run as.
 fn paths(around: &Around<'_>) -> Result<Paths, EnvironmentError> {
-    let base = match around.temp {
-        Some(temp) => temp.to_owned(),
-        None => {
-            let named = around
-                .env
-                .get("XDG_CACHE_HOME")
-                .filter(|path| path.starts_with('/'))
-                .map(PathBuf::from);
-            let home = around.env.get("HOME").map(|home| Path::new(home).join(".cache"));
-            named.or(home).unwrap_or_else(|| PathBuf::from("/tmp"))
-        }
-    };
+    let base = around.temp.map_or_else(|| user_cache(around), Path::to_owned);
     let fail = |source| EnvironmentError::Folder {
         path: base.join("mlops"),
         source,
@@ -196,9 +193,8 @@ fn paths(around: &Around<'_>) -> Result<Paths, EnvironmentError> {
     })
 }
 
-/// One interpreter, as `version path`; `-S` makes that ten times faster.
-const ASK: &str =
-    r#"-I -S -c 'import sys; print("python %d.%d.%d %s" % (sys.version_info[:3] + (sys.executable,)))' 2>/dev/null"#;
+/// One interpreter, as `version path`, and that of a virtual environment as the one it was made from. `-S` is for speed.
+const ASK: &str = r#"-I -S -c 'import sys; print("python %d.%d.%d %s" % (sys.version_info[:3] + (getattr(sys, "_base_executable", "") or sys.executable,)))' 2>/dev/null"#;
 
 /// Which tools and interpreters there are. More than the first `python3` is looked at only when that will not do.
 async fn look(
@@ -223,20 +219,37 @@ async fn look(
         &mut machine,
     )
     .await?;
-    if !machine
-        .pythons
-        .iter()
-        .any(|python| detected.python.allows(python.version))
-    {
-        let pyenv = "${PYENV_ROOT:-$HOME/.pyenv}";
-        let script = format!(
-            "for p in python3.13 python3.12 python3.14 python3.11 python3.10 python3.9 python3.8 \
-             \"{pyenv}\"/versions/*/bin/python3 {}/*/bin/python3; do command -v \"$p\" >/dev/null && \"$p\" {ASK}; done; :",
-            quoted_path(&at.pythons)
-        );
-        ask(&script, around, &mut machine).await?;
+    // Each interpreter costs time: releases that could do come first, all others are for the message that none does.
+    let releases = detected.python.releases().into_iter().map(Some).chain([None]);
+    for release in releases {
+        if machine
+            .pythons
+            .iter()
+            .any(|python| detected.python.allows(python.version))
+        {
+            break;
+        }
+        ask(&search(release.as_deref(), at), around, &mut machine).await?;
     }
     Ok(machine)
+}
+
+/// Asks every interpreter of a release, or all: on the path, of pyenv, and those that uv installed for us.
+fn search(release: Option<&str>, at: &Paths) -> String {
+    let pythons = quoted_path(&at.pythons);
+    let places = match release {
+        Some(release) => format!(
+            "python{release} \"$pyenv\"/versions/{release}.*/bin/python3 {pythons}/cpython-{release}.*/bin/python3"
+        ),
+        None => format!(
+            "python3.13 python3.12 python3.14 python3.11 python3.10 python3.9 python3.8 \
+             \"$pyenv\"/versions/3.*/bin/python3 {pythons}/*/bin/python3"
+        ),
+    };
+    format!(
+        "pyenv=${{PYENV_ROOT:-$HOME/.pyenv}}; \
+         for p in {places}; do command -v \"$p\" >/dev/null && \"$p\" {ASK}; done; :"
+    )
 }
 
 /// The environment that somebody activated, on a laptop.

@@ -169,7 +169,7 @@ async fn a_failed_step_leaves_nothing_that_would_be_used() {
         ),
         (
             "uv-unreachable",
-            "the package index is out of reach: Failed to fetch: https://127.0.0.1:9/simple/click/",
+            "installing the packages got no answer: Failed to fetch: https://127.0.0.1:9/simple/click/",
         ),
     ] {
         std::fs::write(scene.path("says"), fixture(&format!("outputs/{output}.txt"))).unwrap();

@@ -180,6 +180,15 @@ impl Wanted {
         self.0.iter().all(|want| want.allows(version))
     }
 
+    /// The releases of which some patch will do, the one to prefer first.
+    pub fn releases(&self) -> Vec<String> {
+        let has_one = |&&[major, minor]: &&[u32; 2]| {
+            (0..=MAX_PATCH).any(|patch| self.allows(PythonVersion([major, minor, patch])))
+        };
+        let releases = INSTALLABLE.iter().filter(has_one);
+        releases.map(|[major, minor]| format!("{major}.{minor}")).collect()
+    }
+
     /// What to ask `uv python install` for: `3.12`, or `3.12.1` when not every 3.12 will do.
     pub fn installable(&self) -> Option<String> {
         INSTALLABLE.iter().find_map(|&[major, minor]| {
@@ -261,5 +270,7 @@ mod tests {
         assert_eq!(of(&["==3.11.4"]).as_deref(), Some("3.11.4"));
         assert_eq!(of(&["^3.9", "<3.10.5"]).as_deref(), Some("3.10.4"));
         assert_eq!(of(&["<3"]), None);
+        let releases = Wanted(vec![Want::range(">=3.9.5,<3.12", "f").unwrap()]).releases();
+        assert_eq!(releases, ["3.11", "3.10", "3.9"]);
     }
 }

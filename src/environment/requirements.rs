@@ -50,7 +50,7 @@ impl Requirement {
 /// All packages of a lock.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Requirements {
-    /// In place of PyPI. May hold `${NAME}` for a secret, or a secret.
+    /// In place of `pypi.org`. May hold `${NAME}` for a secret, or a secret.
     pub index: Option<String>,
     pub extra_indexes: Vec<String>,
     pub packages: Vec<Requirement>,

@@ -47,7 +47,10 @@ impl RequirementsTxt {
 
 /// The files of requirements to take, and those that are left.
 pub fn choose<'a>(files: &[&'a str]) -> (Vec<&'a str>, Vec<&'a str>) {
-    let is_top = |file: &str| !file.contains('/') && file.ends_with(".txt") && file.contains("requirements");
+    let is_top = |file: &str| {
+        file.strip_suffix(".txt")
+            .is_some_and(|name| name.contains("requirements") && !name.contains('/'))
+    };
     let in_folder = |file: &str| {
         let name = file
             .strip_prefix("requirements/")
@@ -175,13 +178,10 @@ fn beside(file: &str, path: &str) -> Result<Option<String>, EnvironmentError> {
     for part in path.split('/') {
         match part {
             "" | "." => {}
-            ".." if parts.pop().is_none() => {
-                return Err(unreadable(
-                    file,
-                    format!("it includes `{}`, which is outside of the repository", shown(path)),
-                ));
+            ".." => {
+                let why = || format!("it includes `{}`, which is outside of the repository", shown(path));
+                parts.pop().ok_or_else(|| unreadable(file, why()))?;
             }
-            ".." => {}
             part => parts.push(part),
         }
     }
