@@ -187,7 +187,7 @@ fn what_can_not_be_read_is_named_with_its_line() {
 }
 
 proptest::proptest! {
-    #![proptest_config(proptest::test_runner::Config::with_cases(48))]
+    #![proptest_config(proptest::test_runner::Config::with_cases(24))]
     #[test]
     fn no_change_to_a_file_panics(project in 0_usize..6, file in 0_usize..2, at in 0_usize..3_000, with in "[\"{}\\[\\]=,a0\\\\\n]{0,3}") {
         let project = ["uv", "pylock", "poetry-2.2", "pipenv-2023", "requirements", "pipenv-odd"][project];

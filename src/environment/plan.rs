@@ -456,6 +456,8 @@ fn step(doing: &'static str, shown: &str, command: String, at: &Paths, venv: &Pa
         ),
         ("UV_PROJECT_ENVIRONMENT", path(venv)),
         ("VIRTUAL_ENV", path(venv)),
+        // Somebody's own choice would lead `uv pip` elsewhere.
+        ("UV_PYTHON", path(&venv.join("bin/python"))),
         ("PIP_CACHE_DIR", path(&at.uv_cache.join("pip"))),
         ("PIP_DISABLE_PIP_VERSION_CHECK", "1".to_owned()),
         ("PIP_NO_INPUT", "1".to_owned()),

@@ -84,12 +84,13 @@ fn sources_other_than_an_index() {
             { name = "file", version = "1", groups = ["main"], files = [{ file = "f", hash = "sha256:cc" }], source = { type = "file", url = "f.whl" } },
             { name = "pypi", version = "1", groups = ["main"], files = [{ file = "f", hash = "dd" }], markers = "os_name == 'nt'" },
             { name = "inside", version = "1", groups = ["main"], files = [], source = { type = "legacy", url = "https://inside/simple/", reference = "inside" } },
+            { name = "either", version = "1", groups = ["main", "dev"], files = [], markers = { main = "os_name == 'nt'", dev = "extra == 'x' or python_version < '3.12'" } },
             { name = "docs", version = "1", groups = ["docs"], files = [] },
         ]
     "#
     .parse()
     .unwrap();
-    let groups = ["main".to_owned()].into();
+    let groups = ["main".to_owned(), "dev".to_owned()].into();
     insta::assert_snapshot!(requirements(&lock, &groups, &[]).unwrap().text("/w"), @r"
     --extra-index-url https://inside/simple
     from-git @ git+https://h/g.git@c0ffee#subdirectory=python
@@ -98,6 +99,7 @@ fn sources_other_than_an_index() {
     /w/f.whl
     pypi==1 ; os_name == 'nt' --hash=sha256:dd
     inside==1
+    either==1 ; (os_name == 'nt') or (python_version < '3.12')
     ");
 }
 

@@ -455,6 +455,7 @@ fn entered(plan: &Plan, around: &Around<'_>) -> BTreeMap<String, String> {
         // `uv run` takes this environment, and leaves it as it is.
         ("UV_PROJECT_ENVIRONMENT", venv),
         ("UV_NO_SYNC", "1".to_owned()),
+        ("UV_PYTHON", plan.venv.join("bin/python").display().to_string()),
         ("UV_CACHE_DIR", plan.at.uv_cache.display().to_string()),
         ("UV_PYTHON_INSTALL_DIR", plan.at.pythons.display().to_string()),
     ]
