@@ -1,6 +1,7 @@
 //! Looks what there is, and takes the steps of a plan (edge).
 
 use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ const MAX_NAMES: usize = 2_000;
 const MAX_LINES: usize = 400;
 /// Looking for tools takes no longer.
 const LOOK_WITHIN: Duration = Duration::from_secs(30);
+/// How often somebody who waits for their turn looks.
+const LOCK_POLL: Duration = Duration::from_millis(50);
 /// Written last into an environment, with its key: one without it was not finished.
 const MARKER: &str = ".mlops";
 
@@ -317,18 +320,16 @@ pub async fn prepare(
     on_line: &mut (dyn FnMut(&str) + Send),
 ) -> Result<Prepared, EnvironmentError> {
     let watch = Stopwatch::start();
-    let was_warm = plan.is_active || (plan.is_reusable && is_finished(plan));
+    let is_there = || plan.is_active || (plan.is_reusable && is_finished(plan));
+    let mut was_warm = is_there();
     if !was_warm {
-        for (path, text) in &plan.lists {
-            sys::write_atomic(path, text.as_bytes()).map_err(|source| EnvironmentError::Folder {
-                path: plan.at.lists.clone(),
-                source,
-            })?;
+        let lock = turn(plan, limit, on_line).await?;
+        // Whoever had the turn before may have made it.
+        was_warm = is_there();
+        if !was_warm {
+            make(plan, around, limit, &watch, on_line).await?;
         }
-        for step in plan.steps.iter().chain([&finishing(plan)]) {
-            let left = limit.saturating_sub(watch.elapsed());
-            take(step, plan, around, left, limit, on_line).await?;
-        }
+        drop(lock);
     }
     let python = version(&plan.venv);
     Ok(Prepared {
@@ -348,6 +349,65 @@ pub async fn prepare(
         notes: plan.notes.clone(),
         cache_paths: super::plan::cache_paths(plan),
     })
+}
+
+async fn make(
+    plan: &Plan,
+    around: &Around<'_>,
+    limit: Duration,
+    watch: &Stopwatch,
+    on_line: &mut (dyn FnMut(&str) + Send),
+) -> Result<(), EnvironmentError> {
+    for (path, text) in &plan.lists {
+        sys::write_atomic(path, text.as_bytes()).map_err(|source| lists(plan, source))?;
+    }
+    for step in plan.steps.iter().chain([&finishing(plan)]) {
+        let left = limit.saturating_sub(watch.elapsed());
+        take(step, plan, around, left, limit, on_line).await?;
+    }
+    Ok(())
+}
+
+/// Waits until no other program makes this environment. None is a file system that knows no locks.
+async fn turn(
+    plan: &Plan,
+    limit: Duration,
+    on_line: &mut (dyn FnMut(&str) + Send),
+) -> Result<Option<File>, EnvironmentError> {
+    let path = plan.at.lists.join(format!("{}.lock", plan.key.short()));
+    match sys::create_exclusive(&path, b"") {
+        Err(error) if !error.is_exists() => return Err(lists(plan, error)),
+        Ok(()) | Err(_) => {}
+    }
+    let file = sys::open(&path).map_err(|source| lists(plan, source))?;
+    let watch = Stopwatch::start();
+    let mut is_told = false;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(Some(file)),
+            Err(TryLockError::Error(_)) => return Ok(None),
+            Err(TryLockError::WouldBlock) if watch.elapsed() > limit => {
+                return Err(EnvironmentError::TooLong {
+                    doing: "waiting for another program that makes the same environment".to_owned(),
+                    limit,
+                });
+            }
+            Err(TryLockError::WouldBlock) => {
+                if !is_told {
+                    on_line("another program makes this environment just now");
+                    is_told = true;
+                }
+                tokio::time::sleep(LOCK_POLL).await;
+            }
+        }
+    }
+}
+
+fn lists(plan: &Plan, source: FileError) -> EnvironmentError {
+    EnvironmentError::Folder {
+        path: plan.at.lists.clone(),
+        source,
+    }
 }
 
 /// Makes the cache of uv small enough to be worth saving; call it once, before the cache is saved.

@@ -138,6 +138,15 @@ async fn it_is_made_once_and_used_again() {
 }
 
 #[tokio::test]
+async fn two_who_want_the_same_make_it_once() {
+    let scene = Scene::new("requirements", &[("uv", UV), ("python3", PYTHON)]);
+    let (one, two) = tokio::join!(scene.set_up(), scene.set_up());
+    let (one, two) = (one.unwrap().0, two.unwrap().0);
+    assert!(one.was_warm != two.was_warm);
+    assert_eq!(scene.calls(&one).matches("venv --quiet").count(), 1);
+}
+
+#[tokio::test]
 async fn what_is_broken_or_changed_is_made_again() {
     let scene = Scene::new("requirements", &[("uv", UV), ("python3", PYTHON)]);
     let (first, _) = scene.set_up().await.unwrap();
