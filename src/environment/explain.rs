@@ -53,8 +53,7 @@ pub fn explain(doing: &str, file: &str, lines: &[String]) -> EnvironmentError {
     if let Some(line) = said(REFUSED) {
         return EnvironmentError::Refused { why: shown(line) };
     }
-    if let Some(line) = said(&["ensurepip is not available", "No module named venv"]) {
-        tracing::debug!(%line, "no venv");
+    if said(&["ensurepip is not available", "No module named venv"]).is_some() {
         return EnvironmentError::NoTool { tool: "venv", file };
     }
     if let Some(line) = said(UNREACHABLE) {
