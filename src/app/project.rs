@@ -141,6 +141,8 @@ pub fn equipped(
         child_user,
         sandbox,
         work: workspace::work(&invocation.env, &opened.root, child_user)?,
+        temp: workspace::temp(&invocation.env),
+        environment: None,
         changed: None,
         branch: None,
         actor: invocation.actor(),

@@ -49,7 +49,7 @@ async fn work(invocation: &Invocation, publish: bool, work: Work) -> Result<u8, 
     let quiet = common.quiet || json(invocation);
     let color = invocation.terminal.stderr && invocation.color();
     let job_type = if publish { "publish" } else { "evaluate" };
-    let (services, kept, start) = project::services(invocation, &opened, job_type, events).await?;
+    let (mut services, kept, start) = project::services(invocation, &opened, job_type, events).await?;
     let tracking = match work {
         Work::Run => Tracking::of(&kept, &start, &opened.root),
         Work::Check => Tracking::none(),
@@ -57,8 +57,8 @@ async fn work(invocation: &Invocation, publish: bool, work: Work) -> Result<u8, 
     let listener = tracking.listen(listener);
     let shown = tokio::spawn(progress::listen(listener, quiet, common.verbose > 0, color));
     let mut finished = match work {
-        Work::Run => pipeline::run(&opened.project, &services, &options).await,
-        Work::Check => pipeline::check(&opened.project, &services, &options).await,
+        Work::Run => pipeline::run(&opened.project, &mut services, &options).await,
+        Work::Check => pipeline::check(&opened.project, &mut services, &options).await,
     };
     // The listener ends when the last sender is gone.
     drop(services);

@@ -103,6 +103,11 @@ pub fn work(env: &BTreeMap<String, String>, root: &Path, user: Option<User>) -> 
     }
 }
 
+/// The runner's folder for temporary files.
+pub fn temp(env: &BTreeMap<String, String>) -> Option<PathBuf> {
+    env.get("RUNNER_TEMP").filter(|_| on_runner(env)).map(PathBuf::from)
+}
+
 /// Gives what we made as root to the workspace's owner, so that later steps and the next job can change and remove it.
 /// Called last, however the run ended.
 pub fn give_back(env: &BTreeMap<String, String>) {

@@ -12,7 +12,7 @@ use super::plan::{Machine, Paths, Plan, Python, Step, plan, prune, quoted_path};
 use super::python::{PythonVersion, Want, Wanted};
 use super::requirements::redacted;
 use crate::base::Digest;
-use crate::exec::{self, Task, User};
+use crate::exec::{self, Sandbox, Task, User};
 use crate::sys::{self, FileError, FileKind, Owner, Stopwatch};
 
 /// No lock of a repository is larger.
@@ -37,6 +37,8 @@ pub struct Around<'a> {
     pub env: &'a BTreeMap<String, String>,
     /// Who commands run as; none is who we are.
     pub user: Option<User>,
+    /// What they may touch and take.
+    pub sandbox: &'a Sandbox,
     /// The runner's folder for temporary files; none on a laptop, where the cache of the user takes its place.
     pub temp: Option<&'a Path>,
 }
@@ -284,6 +286,7 @@ async fn ask(script: &str, around: &Around<'_>, machine: &mut Machine) -> Result
         env: around.env.clone(),
         timeout: LOOK_WITHIN,
         user: around.user,
+        sandbox: around.sandbox.clone(),
     };
     let doing = "looking for Python";
     let mut keep = |line: &str| {
@@ -472,6 +475,7 @@ async fn run(
         env,
         timeout,
         user: around.user,
+        sandbox: around.sandbox.clone(),
     };
     let mut lines: Vec<String> = Vec::new();
     let mut keep = |line: &str| {

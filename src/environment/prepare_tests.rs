@@ -76,6 +76,7 @@ impl Scene {
             root: &root,
             env: &self.env,
             user: self.user,
+            sandbox: &crate::exec::Sandbox::open(),
             temp: Some(&temp),
         };
         let prepared = set_up(settings, &around, &mut |line| lines.push(line.to_owned())).await?;
@@ -276,6 +277,7 @@ async fn on_a_laptop_the_active_environment_is_used() {
             root: &root,
             env: &scene.env,
             user: None,
+            sandbox: &crate::exec::Sandbox::open(),
             temp: None,
         };
         let prepared = set_up(&Settings::default(), &around, &mut |_| {})

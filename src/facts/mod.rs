@@ -37,6 +37,9 @@ pub struct Facts {
     /// Every default that this run relied on.
     pub defaults: Vec<DefaultUsed>,
     pub steps: Vec<Step>,
+    /// Where the repository's commands ran, if that was made for them.
+    #[serde(default)]
+    pub environment: Option<EnvironmentFacts>,
     pub data: Option<DataFacts>,
     pub training: Option<TrainingFacts>,
     /// What the repository's own trainer did where that gave no model.
@@ -87,6 +90,21 @@ pub enum Outcome {
     Failed,
     /// We could not find out.
     Error,
+}
+
+/// The Python environment of the repository's commands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnvironmentFacts {
+    /// What described it: `uv.lock`.
+    pub file: String,
+    pub is_locked: bool,
+    /// `3.11.7`.
+    pub python: Option<String>,
+    pub n_packages: Option<usize>,
+    /// It was there already.
+    pub was_warm: bool,
+    pub elapsed_ms: u64,
+    pub notes: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

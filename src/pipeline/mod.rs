@@ -5,6 +5,7 @@ mod cache;
 mod commit;
 mod compare;
 mod draft;
+mod environment;
 mod judge;
 mod learn;
 mod left;
@@ -27,7 +28,7 @@ use std::path::PathBuf;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::base::Timestamp;
+use crate::base::{Digest, Timestamp};
 use crate::exec::{Sandbox, User};
 use crate::facts::Outcome;
 use crate::lint::Changed;
@@ -59,6 +60,10 @@ pub struct Services {
     pub sandbox: Sandbox,
     /// A folder for what they leave us, which is not part of the repository.
     pub work: PathBuf,
+    /// The runner's folder for temporary files; none on a laptop.
+    pub temp: Option<PathBuf>,
+    /// Which environment commands run in, once it is there.
+    pub environment: Option<Digest>,
     /// What the change under judgement touched; none: everything counts.
     pub changed: Option<Changed>,
     /// The branch of a pull request, for what keeps runs apart by branch: `pr_7`.

@@ -275,6 +275,8 @@ mod tests {
             child_user: None,
             sandbox: crate::exec::Sandbox::open(),
             work: folder.path().join("work"),
+            temp: None,
+            environment: None,
             changed: None,
             branch: None,
             actor: "ada".to_owned(),

@@ -17,7 +17,7 @@ use super::judge::{judge, judge_data_gate};
 use super::meet::{compare_with, compare_with_production};
 use super::publish::{self, judge_existing, publish_run};
 use super::steps::{self, Challenger, Made, command_gates, learn_model};
-use super::{Event, Services, bundle};
+use super::{Event, Services, bundle, environment};
 
 /// What differs between one run and another of the same project.
 #[derive(Debug, Clone)]
@@ -67,8 +67,13 @@ pub struct Finished {
 }
 
 /// Runs everything for this project. Lint and tests come first, since they may write what is learned from.
-pub async fn run(project: &Arc<Project>, services: &Services, options: &Options) -> Finished {
+pub async fn run(project: &Arc<Project>, services: &mut Services, options: &Options) -> Finished {
     let mut draft = Draft::new(project, services, options);
+    if environment::enter(&mut draft, project, services).await.is_err() {
+        judge(&mut draft, project, None);
+        return draft.finish(BTreeMap::new());
+    }
+    let services = &*services;
     draft.tools(command_gates(project, services, options.keep_back.is_none()).await);
     let made = learn_model(&mut draft, project, services).await;
     if let Some(made) = &made {
@@ -81,8 +86,12 @@ pub async fn run(project: &Arc<Project>, services: &Services, options: &Options)
 }
 
 /// Configuration, data contract, lint and tests: what can be said without a model.
-pub async fn check(project: &Arc<Project>, services: &Services, options: &Options) -> Finished {
+pub async fn check(project: &Arc<Project>, services: &mut Services, options: &Options) -> Finished {
     let mut draft = Draft::new(project, services, options);
+    if environment::enter(&mut draft, project, services).await.is_err() {
+        return draft.finish(BTreeMap::new());
+    }
+    let services = &*services;
     draft.tools(command_gates(project, services, false).await);
     let ready = steps::ready(&mut draft, project, services).await;
     if let Some(ready) = &ready

@@ -16,5 +16,5 @@ pub use read::{FileKind, kind, list, open, open_part, read, read_beneath, read_t
 pub use write::die_after;
 pub use write::{
     Incoming, copy, create_anew, create_dir, create_exclusive, is_temp, overwrite, remove_dir, remove_stale_temps,
-    sync_dir, write_atomic,
+    set_mode, sync_dir, write_atomic,
 };

@@ -214,8 +214,8 @@ async fn run(
     }
     let listening = tokio::spawn(listen::listen(tracking.listen(listener)));
     let mut finished = match work {
-        Work::Run => pipeline::run(&opened.project, &services, &options).await,
-        Work::Check => pipeline::check(&opened.project, &services, &options).await,
+        Work::Run => pipeline::run(&opened.project, &mut services, &options).await,
+        Work::Check => pipeline::check(&opened.project, &mut services, &options).await,
     };
     // The listener ends when the last sender is gone.
     drop(services);
