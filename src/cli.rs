@@ -64,6 +64,9 @@ pub enum Command {
         /// Keep the model in the run's directory, write no version
         #[arg(long)]
         no_publish: bool,
+        /// This one of the repository's own steps alone, with those that it needs
+        #[arg(long, value_name = "NAME", conflicts_with = "no_publish")]
+        step: Option<String>,
     },
     /// Configuration, data contract, lint and test gates; no training
     Check,

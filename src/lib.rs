@@ -23,6 +23,7 @@ mod promote;
 mod report;
 mod setup;
 mod stats;
+mod steps;
 mod suites;
 mod sys;
 mod track;

@@ -114,7 +114,8 @@ async fn dispatch(invocation: &Invocation) -> Result<u8, Failure> {
     match &invocation.cli.command {
         Command::Init(options) => init::init(invocation, options).await,
         Command::Doctor => doctor::doctor(invocation),
-        Command::Run { no_publish } => run::run(invocation, !no_publish).await,
+        Command::Run { step: Some(step), .. } => run::run_step(invocation, step).await,
+        Command::Run { no_publish, step: None } => run::run(invocation, !no_publish).await,
         Command::Check => run::check(invocation).await,
         Command::Compare { champion, challenger } => run::compare(invocation, champion, challenger).await,
         Command::Publish => registry::publish(invocation).await,

@@ -12,6 +12,7 @@ use crate::facts::Facts;
 use crate::gates::GateStatus;
 use crate::pipeline::{self, Finished, Options, RunFiles};
 use crate::report::{self, Render as _};
+use crate::steps::StepOutcome;
 use crate::track::Content;
 
 use super::dataset;
@@ -28,6 +29,53 @@ pub async fn run(invocation: &Invocation, publish: bool) -> Result<u8, Failure> 
 /// Everything but training.
 pub async fn check(invocation: &Invocation) -> Result<u8, Failure> {
     work(invocation, false, Work::Check).await
+}
+
+/// One of the repository's own steps, with those that it needs.
+pub async fn run_step(invocation: &Invocation, step: &str) -> Result<u8, Failure> {
+    let opened = project::open(invocation)?;
+    warn(invocation, &opened.warnings);
+    let (events, listener) = unbounded_channel();
+    let common = &invocation.cli.common;
+    let quiet = common.quiet || json(invocation);
+    let color = invocation.terminal.stderr && invocation.color();
+    let (mut services, ..) = project::services(invocation, &opened, "step", events).await?;
+    let shown = tokio::spawn(progress::listen(listener, quiet, common.verbose > 0, color));
+    let options = Options::looking(&opened.file);
+    let Finished {
+        facts,
+        mut problems,
+        could_not_find_out,
+        ..
+    } = pipeline::run_step(&opened.project, &mut services, &options, step).await;
+    drop(services);
+    shown.await.ok();
+    problems.locate(&opened.file, &opened.text);
+    let outcomes = if json(invocation) {
+        serde_json::to_string_pretty(&facts.workflow).expect("outcomes have text keys and whole numbers")
+    } else {
+        let line = |outcome: &StepOutcome| {
+            let symbol = if outcome.status.is_done() { '✓' } else { '✗' };
+            let log = outcome.log.as_ref().map_or_else(String::new, |log| format!(" (log: {log})"));
+            format!("{symbol} {}: {}{log}", pipeline::step_shown(outcome), outcome.reason)
+        };
+        facts.workflow.iter().map(line).collect::<Vec<_>>().join("\n")
+    };
+    if !outcomes.is_empty() {
+        print(&outcomes)?;
+    }
+    if problems.has_errors() {
+        failure::say(&problems.to_string());
+        return Ok(UNUSABLE);
+    }
+    if !facts.passed && facts.workflow.is_empty() {
+        failure::say(&facts.reason);
+    }
+    Ok(match (could_not_find_out, facts.passed) {
+        (true, _) => UNKNOWN,
+        (false, true) => PASSED,
+        (false, false) => FAILED,
+    })
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

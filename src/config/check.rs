@@ -5,7 +5,7 @@ use crate::train::{ESTIMATORS, Estimator};
 
 use super::project::{Approval, EnvironmentChoice, Project, PromoteSettings};
 use super::values::{Notes, filled};
-use super::{data, gates, hidden, parse, train, wandb};
+use super::{data, gates, hidden, parse, steps, train, wandb};
 
 /// A configuration that can be used, and what is odd in it.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ fn project(root: &Node, estimators: &[Kind<dyn Estimator>], notes: &mut Notes) -
     let promote_node = fields.optional("promote");
     let registry_node = fields.optional("registry");
     let environment_node = fields.optional("environment");
-    fields.later("steps", problems);
+    let steps_node = fields.optional("steps");
     let wandb_node = fields.optional("wandb");
     fields.finish(problems);
 
@@ -74,6 +74,7 @@ fn project(root: &Node, estimators: &[Kind<dyn Estimator>], notes: &mut Notes) -
     let train = train_node.and_then(|node| train::read(node, task, estimators, notes));
     let evaluate = train::evaluate(evaluate_node, task, notes);
     let gates = gates::read(gates_node, task, &evaluate, notes);
+    let steps = steps::read(steps_node, notes);
     let registry = wandb::registry(registry_node, notes);
     let wandb = wandb::read(wandb_node, registry, notes);
     let promote = promote(promote_node, notes);
@@ -81,6 +82,7 @@ fn project(root: &Node, estimators: &[Kind<dyn Estimator>], notes: &mut Notes) -
         model: model?,
         model_span,
         data: data?,
+        steps: steps?,
         train: train?,
         evaluate,
         gates,

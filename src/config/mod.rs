@@ -11,6 +11,7 @@ mod parse;
 mod project;
 mod scalar;
 mod schema;
+mod steps;
 #[cfg(test)]
 mod tests;
 mod train;

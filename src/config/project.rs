@@ -7,6 +7,7 @@ use crate::data;
 use crate::evaluate::SliceRule;
 use crate::gates::{Budget, GateCommand, MetricGate, OnInconclusive, SliceGate};
 use crate::lint::Filter;
+use crate::steps;
 use crate::train::Trainer;
 
 /// One model of the repository.
@@ -15,6 +16,8 @@ pub struct Project {
     pub model: ModelName,
     pub model_span: Span,
     pub data: data::Settings,
+    /// The repository's own, in order; empty where there are none.
+    pub steps: steps::Plan,
     pub train: TrainSettings,
     pub evaluate: EvaluateSettings,
     pub gates: GateSettings,

@@ -13,6 +13,7 @@ use super::train::TIMEOUT as TRAIN_TIMEOUT;
 use super::values::{shown_duration, shown_share};
 use super::wandb::REGISTRY;
 use crate::evaluate::METRICS;
+use crate::steps::{self, ITEM, MAX_RETRIES};
 
 /// JSON Schema (draft 7, which every editor reads) of the surface that is there now.
 pub fn schema() -> Value {
@@ -40,6 +41,7 @@ pub fn schema_with(estimators: &[Kind<dyn Estimator>]) -> Value {
                 "default": "auto",
             },
             "data": data(),
+            "steps": steps(),
             "train": train(estimators),
             "evaluate": evaluate(),
             "gates": gates(),
@@ -116,6 +118,16 @@ fn duration(description: &str) -> Value {
         "title": "a duration such as `90s`, `10m`, `1h30m`",
         "type": "string",
         "pattern": "^(?=.)([0-9]+h)?([0-9]+m)?([0-9]+s)?$",
+    })
+}
+
+fn size(description: &str) -> Value {
+    json!({
+        "description": description,
+        "title": "a size such as `10MB`, `10MiB`, or bytes",
+        "type": ["string", "integer"],
+        "pattern": "^[0-9]+(\\.[0-9]*)? *([KkMmGg][Ii]?)?[Bb]?$",
+        "minimum": 1,
     })
 }
 
@@ -210,6 +222,74 @@ fn data() -> Value {
         }),
         &["source", "target"],
     )
+}
+
+fn steps() -> Value {
+    let list = |description: String, title: &str| {
+        json!({
+            "description": description, "title": title,
+            "type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1, "uniqueItems": true,
+            "$comment": "none",
+        })
+    };
+    let file = |description: &str, title: &str, pattern: &str| json!({"description": description, "title": title, "type": "string", "pattern": pattern, "$comment": "one of the three"});
+    let mut timeout = duration("How long each attempt may take.");
+    timeout["default"] = shown_duration(steps::TIMEOUT).into();
+    let mut memory = size("How much memory it may take.");
+    memory["$comment"] = "no limit".into();
+    let properties = json!({
+        "run": {
+            "description": "A command, run by `sh` in the repository's root.", "title": "a command",
+            "type": "string", "minLength": 1, "$comment": "one of the three",
+        },
+        "notebook": file("A notebook that is executed.", "the path of an `.ipynb` file", "\\.ipynb$"),
+        "metaflow": file("A flow that is run.", "the path of a `.py` file", "\\.py$"),
+        "params": {
+            "description": format!("Parameters of the notebook or flow; `{ITEM}` in their texts is the item."),
+            "title": "a mapping", "type": ["object", "null"], "default": {},
+        },
+        "inputs": list(
+            format!("What it reads; it runs again when the content changed. `{ITEM}` is the item."),
+            "a list of paths and globs; a directory is everything in it",
+        ),
+        "outputs": list(
+            format!("What it makes; kept, and put back when it is gone. `{ITEM}` is the item."),
+            "a list of paths and globs",
+        ),
+        "needs": list("Steps that come before, beside those whose outputs it reads.".to_owned(), "a list of steps"),
+        "foreach": {
+            "description": "Runs once for each item, at the same time where there are cores; the command has it as `$MLOPS_ITEM`.",
+            "title": "a list of values", "type": "array", "items": {"type": ["string", "number", "boolean"]},
+            "minItems": 1, "maxItems": steps::MAX_ITEMS, "uniqueItems": true, "$comment": "one run",
+        },
+        "retries": {
+            "description": "How often a failed one is tried again.",
+            "type": "integer", "minimum": 0, "maximum": MAX_RETRIES, "default": 0,
+        },
+        "timeout": timeout,
+        "memory": memory,
+        "network": {"description": "Whether it may use the network.", "type": "boolean", "default": true},
+        "env": {
+            "description": "Variables of the environment; never secrets.", "title": "names and texts",
+            "type": "object", "patternProperties": {"^[A-Za-z_][A-Za-z0-9_]*$": {"type": ["string", "number", "boolean"]}},
+            "additionalProperties": false, "default": {},
+        },
+    });
+    let mut step = mapping(
+        "One step: `run`, `notebook` or `metaflow`, and what it reads and makes.",
+        properties,
+        &[],
+    );
+    step["oneOf"] = json!([{"required": ["run"]}, {"required": ["notebook"]}, {"required": ["metaflow"]}]);
+    step["title"] = "a mapping".into();
+    json!({
+        "description": "Your own steps before training, each run only when what it depends on changed.",
+        "title": "names of `a` to `z`, digits, `-`, `_`",
+        "type": "object",
+        "propertyNames": {"pattern": "^[a-z0-9][a-z0-9_-]{0,63}$"},
+        "additionalProperties": step,
+        "$comment": "none",
+    })
 }
 
 fn train(estimators: &[Kind<dyn Estimator>]) -> Value {
@@ -421,17 +501,12 @@ fn gates() -> Value {
     slices["$comment"] = "shown, not judged".into();
     let mut train_time = duration("How long training may take.");
     train_time["$comment"] = "no limit".into();
+    let mut model_size = size("How large the model may be.");
+    model_size["$comment"] = "no limit".into();
     let mut budget = mapping(
         "What the model may cost.",
         json!({
-            "model_size": {
-                "description": "How large the model may be.",
-                "title": "a size such as `10MB`, `10MiB`, or bytes",
-                "type": ["string", "integer"],
-                "pattern": "^[0-9]+(\\.[0-9]*)? *([KkMmGg][Ii]?)?[Bb]?$",
-                "minimum": 1,
-                "$comment": "no limit",
-            },
+            "model_size": model_size,
             "train_time": train_time,
         }),
         &[],
@@ -533,7 +608,7 @@ fn rows(schema: &Value, path: &str, out: &mut String) {
         rows(inner, &path, out);
     }
     if schema["additionalProperties"].is_object() {
-        let path = join("COLUMN");
+        let path = join(if path == "steps" { "NAME" } else { "COLUMN" });
         row(&path, &schema["additionalProperties"], false, out);
         rows(&schema["additionalProperties"], &path, out);
     }

@@ -103,6 +103,39 @@ fn the_whole_surface_arrives() {
 }
 
 #[test]
+fn the_steps_arrive_in_order() {
+    let project = checked(&fixture("steps")).unwrap().project;
+    let steps = project.steps.steps();
+    let told: Vec<String> = steps
+        .iter()
+        .map(|step| {
+            let ids: Vec<String> = step.tasks.iter().map(|task| task.id()).collect();
+            let given: Vec<&str> = step.given.iter().map(|(pattern, _)| pattern.text()).collect();
+            format!("{} after {:?} given {given:?}", ids.join(" "), step.after)
+        })
+        .collect();
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    clean after [] given ["data/raw.csv", "src/clean.py"]
+    explore after [0] given ["notebooks/explore.ipynb"]
+    fold-0 fold-1 fold-2 fold-3 after [0] given ["notebooks/fold.ipynb", "src/**/*.{py,toml}"]
+    flow after [2] given ["flows/train_flow.py"]
+    tidy after [] given []
+    "#);
+    insta::assert_snapshot!(format!("{:?} {:?}", steps[2].tasks[2].work, steps[2].tasks[2].env), @r#"Notebook { path: "notebooks/fold.ipynb", params: {"seed": Number(42), "share": Number(0.5), "names": Array [String("a"), Number(1.1), Null], "deep": Object {"on": Bool(true)}, "fold": String("second")} } {"MLOPS_ITEM": "second", "MLOPS_STEP": "fold"}"#);
+    let clean = &steps[0].tasks[0];
+    assert_eq!(clean.env["LEVEL"], "3");
+    assert_eq!(
+        (clean.n_retries, clean.memory_bytes, clean.has_network),
+        (2, Some(2_000_000_000), false)
+    );
+}
+
+#[test]
+fn zz_schema_tmp() {
+    std::fs::write("/tmp/h7/schema.json", schema().to_string()).unwrap();
+}
+
+#[test]
 fn the_training_key_holds_what_decides_the_model() {
     let text = fixture("whole-surface");
     let key = |text: &str| training_key(&checked(text).unwrap().project);
@@ -233,6 +266,7 @@ fn the_schema_has_the_keys_that_the_checks_know() {
             "data.contract.columns.x",
             "/properties/data/properties/contract/properties/columns/additionalProperties",
         ),
+        ("steps.x", "/properties/steps/additionalProperties"),
         ("train", "/properties/train"),
         ("train.params", "/properties/train/allOf/1/then/properties/params"),
         ("evaluate", "/properties/evaluate"),

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::{Digest, Task, Timestamp, Verdict, VersionNumber};
 use crate::evaluate::{Comparison, MetricResult, Plots, SliceComparison, SliceResult};
 use crate::gates::{CommandRun, GateResult, GateStatus};
+use crate::steps::StepOutcome;
 
 /// The version of this document's shape; older ones are read, newer ones refused.
 pub const SCHEMA: u32 = 1;
@@ -37,6 +38,9 @@ pub struct Facts {
     /// Every default that this run relied on.
     pub defaults: Vec<DefaultUsed>,
     pub steps: Vec<Step>,
+    /// What became of the repository's own steps.
+    #[serde(default)]
+    pub workflow: Vec<StepOutcome>,
     /// Where the repository's commands ran, if that was made for them.
     #[serde(default)]
     pub environment: Option<EnvironmentFacts>,

@@ -40,6 +40,7 @@ impl Draft {
                 .and_then(|run| Some(run.file_name()?.to_string_lossy().into_owned())),
             defaults,
             steps: Vec::new(),
+            workflow: Vec::new(),
             environment: None,
             data: None,
             training: None,

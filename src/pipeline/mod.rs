@@ -22,6 +22,7 @@ mod steps;
 mod store;
 mod uses;
 mod work;
+mod workflow;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -40,7 +41,8 @@ pub use commit::head as head_commit;
 pub use draft::{beside, chain, gates_digest};
 pub use predictor::{AnswerError, Answers, Predictor};
 pub use publish::{digest as bundle_digest, publish_run};
-pub use run::{Finished, Options, check, compare_versions, run};
+pub use run::{Finished, Options, check, compare_versions, run, run_step};
+pub use workflow::shown as step_shown;
 pub use store::{
     RunFiles, StoreError, check_state, directory as run_directory, latest, load, load_facts, run_named, save,
 };

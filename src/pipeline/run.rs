@@ -17,7 +17,7 @@ use super::judge::{judge, judge_data_gate};
 use super::meet::{compare_with, compare_with_production};
 use super::publish::{self, judge_existing, publish_run};
 use super::steps::{self, Challenger, Made, command_gates, learn_model};
-use super::{Event, Services, bundle, environment};
+use super::{Event, Services, bundle, environment, workflow};
 
 /// What differs between one run and another of the same project.
 #[derive(Debug, Clone)]
@@ -75,7 +75,10 @@ pub async fn run(project: &Arc<Project>, services: &mut Services, options: &Opti
     }
     let services = &*services;
     draft.tools(command_gates(project, services, options.keep_back.is_none()).await);
-    let made = learn_model(&mut draft, project, services).await;
+    let made = match workflow::run(&mut draft, project, services, None).await {
+        Ok(()) => learn_model(&mut draft, project, services).await,
+        Err(workflow::Stopped) => None,
+    };
     if let Some(made) = &made {
         compare_with_production(&mut draft, project, services, made).await;
     }
@@ -83,6 +86,15 @@ pub async fn run(project: &Arc<Project>, services: &mut Services, options: &Opti
     let bundle = made.as_ref().map(bundle::files).unwrap_or_default();
     publish_bundle(&mut draft, project, services, options, &bundle).await;
     draft.finish(bundle)
+}
+
+/// One of the repository's own steps, and what it needs.
+pub async fn run_step(project: &Arc<Project>, services: &mut Services, options: &Options, step: &str) -> Finished {
+    let mut draft = Draft::new(project, services, options);
+    if environment::enter(&mut draft, project, services).await.is_ok() {
+        draft.facts.passed = workflow::run(&mut draft, project, services, Some(step)).await.is_ok();
+    }
+    draft.finish(BTreeMap::new())
 }
 
 /// Configuration, data contract, lint and tests: what can be said without a model.
@@ -93,7 +105,10 @@ pub async fn check(project: &Arc<Project>, services: &mut Services, options: &Op
     }
     let services = &*services;
     draft.tools(command_gates(project, services, false).await);
-    let ready = steps::ready(&mut draft, project, services).await;
+    let ready = match workflow::run(&mut draft, project, services, None).await {
+        Ok(()) => steps::ready(&mut draft, project, services).await,
+        Err(workflow::Stopped) => None,
+    };
     if let Some(ready) = &ready
         && let Some(estimator) = project.train.trainer.built_in()
         && let Err(error) = train::can_do(estimator, ready.prepared.task)

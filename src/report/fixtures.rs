@@ -210,6 +210,7 @@ pub fn better() -> Facts {
             step("gates", Outcome::Done, 2, None),
             step("publish", Outcome::Skipped, 0, Some("a pull request publishes nothing")),
         ],
+        workflow: Vec::new(),
         environment: None,
         data: Some(DataFacts {
             source: "data/diabetes.csv".to_owned(),

@@ -15,6 +15,7 @@ mod own;
 mod plots;
 mod repeat;
 mod slices;
+mod workflow;
 
 pub use answers::{VersionRow, gate, help, problems, refusal, registry, statement};
 pub use around::{Around, around};
@@ -42,7 +43,8 @@ pub fn sections(facts: &Facts, baseline: Option<&Facts>) -> Document {
     sections.extend(checks::failed(facts));
     sections.extend(checks::gates(facts));
     // What went wrong stands with the gates that say so, what is fine further down.
-    let (wrong, fine): (Vec<Section>, Vec<Section>) = [data::section(facts), checks::commands(facts)]
+    let of_runs = [workflow::section(facts), data::section(facts), checks::commands(facts)];
+    let (wrong, fine): (Vec<Section>, Vec<Section>) = of_runs
         .into_iter()
         .flatten()
         .partition(|section| section.priority <= URGENT);
