@@ -18,8 +18,8 @@ pub struct Exit {
     pub timed_out: bool,
     pub elapsed: Duration,
     /// The most that its processes held together when they were looked at, several times a second; what came and went
-    /// in between is not in it.
-    pub peak_memory_bytes: u64,
+    /// in between is not in it. None when it ended before.
+    pub peak_memory_bytes: Option<u64>,
     /// What its processes computed together; those that it left behind count until they were last looked at.
     pub cpu: Duration,
 }

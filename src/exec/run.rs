@@ -165,7 +165,7 @@ async fn run_within(
         timed_out: matches!(ended, Ended::TimedOut { .. }),
         ended,
         elapsed: watch.elapsed(),
-        peak_memory_bytes: peak.memory_bytes.load(Ordering::Relaxed),
+        peak_memory_bytes: Some(peak.memory_bytes.load(Ordering::Relaxed)).filter(|bytes| *bytes > 0),
         cpu: Duration::from_millis(peak.cpu_ms.load(Ordering::Relaxed)),
     })
 }

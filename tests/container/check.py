@@ -40,7 +40,7 @@ def testing(world, command, **files):
 
 def hostile(options):
     program = (HERE / "hostile.py").read_text()
-    for what, arguments, wanted in [("a hostile command", "", 0), ("one that keeps the runner's folder", " keep", 3)]:
+    for what, arguments in [("a hostile command", ""), ("one that keeps the runner's folder", " keep")]:
         print(f"── {what}")
         with World(options) as world:
             files = testing(world, f"python3 hostile.py{arguments}", **{"hostile.py": program})
@@ -48,23 +48,61 @@ def hostile(options):
                 job.arguments = ["--memory", "256m"]
                 code = job.ran()
                 said = job.said()
+                has_landlock = attacked(job, said)
+                # Without Landlock the folder is its user's, and can only be found to be another one.
+                wanted = 3 if arguments and not has_landlock else 0
                 check(code == wanted, f"with 256 MB of memory: exit code {code} after {job.took:.1f} s")
                 if code != wanted:
                     print(said[-4000:])
-                attacked(job, said)
                 if wanted == 0:
-                    outputs = job.outputs()
-                    check("forged" not in str(outputs) and outputs.get("passed") == "true", f"the outputs are ours: {list(outputs)}")
-                    check("forged" not in job.summary() and "rmse" in job.summary(), "so is the summary")
-                    for variable in ["GITHUB_ENV", "GITHUB_PATH", "GITHUB_STATE"]:
-                        check(job.file(variable).read_text() == "", f"{variable} is empty")
+                    untouched(job)
                 else:
                     check("another folder" in said, "the log says why")
                 check(world.checks(job.sha).get(CHECK) == "success", "and its check is told as it is")
                 check(world.ask("GET", "violations") == [], "GitHub's contract holds")
+    greedy(options)
+
+
+def untouched(job, passed="true"):
+    outputs = job.outputs()
+    check("forged" not in str(outputs) and outputs.get("passed") == passed, f"the outputs are ours: {list(outputs)}")
+    check("forged" not in job.summary() and "rmse" in job.summary(), "so is the summary")
+    for variable in ["GITHUB_ENV", "GITHUB_PATH", "GITHUB_STATE"]:
+        check(job.file(variable).read_text() == "", f"{variable} is empty")
+
+
+def greedy(options):
+    """Attacks that take all there is: the command ends, the job says why, and nothing else is harmed."""
+    program = (HERE.parent.parent / "fixtures/hostile/train.py").read_text()
+    for attack, words in [
+        ("thread_bomb", "processes and threads"),
+        ("fork_bomb", "processes and threads"),
+        ("fork_bomb sessions", "processes and threads"),
+        ("memory", "memory"),
+        ("memory_of_many", "memory"),
+        ("output", "it printed more than"),
+        ("hop", None),
+        ("daemon", None),
+    ]:
+        print(f"── a command that means harm: {attack}")
+        with World(options) as world:
+            files = testing(world, f"python3 attack.py {attack}", **{"attack.py": program})
+            with world.proposed("greedy", files) as job:
+                job.arguments = ["--memory", "512m"]
+                code = job.ran()
+                said = job.said()
+                wanted = 0 if words is None else 1
+                check(code == wanted and job.took < 60, f"exit code {code} after {job.took:.1f} s")
+                if code != wanted:
+                    print(said[-4000:])
+                check(words is None or words in said, f"the log says why: {words}")
+                check(job.is_gone(), "nothing of it is left")
+                untouched(job, "true" if wanted == 0 else "false")
+                check(world.checks(job.sha).get(CHECK) == ("success" if wanted == 0 else "failure"), "its check is told as it is")
 
 
 def attacked(job, said):
+    """Whether the kernel could hold its files."""
     try:
         reached = json.loads((job.workspace / "reached.json").read_text())
     except OSError:
@@ -72,7 +110,7 @@ def attacked(job, said):
     status = reached.pop("own status")
     for line in [f"Uid:\t{OWNER}", "Groups:\t \n", "NoNewPrivs:\t1", "CapEff:\t0000000000000000"]:
         check(line in status, f"its status says {line!r}")
-    for name in ["environ of 1", "memory of 1", "output of 1", "docker", "kill 1", "become root", "write /usr", "write /etc"]:
+    for name in ["environ of 1", "memory of 1", "output of 1", "docker", "kill 1", "become root", "write /usr", "write /etc", "write /var"]:
         check(reached[name].startswith("denied"), f"{name}: {reached[name]}")
     for name in ["own environment", "environ of the parent", "environ of everybody", "read the event"]:
         check(reached[name] == "nothing in it" or reached[name].startswith("denied"), f"{name}: {reached[name]}")
@@ -83,9 +121,13 @@ def attacked(job, said):
     check("##[" not in said, "no old command is anywhere in the log")
     check("\x1b" not in said and "\u200b" not in said, "nothing steers a terminal")
     check(len(said) < 1 << 20, f"100 MB without an end became {len(said) / 1024:.0f} KiB of log")
-    # These are open to whoever is the workspace's user; what they hold is no secret, what they steer is overwritten.
+    # The workspace's user may do these; what the files hold is no secret, what they steer is overwritten.
     for name in ["list the file commands", "forge the files", "move the file commands away", "home of the job"]:
-        print(f"   known: {name}: {reached[name]}")
+        if reached["landlock"] >= 3:
+            check(reached[name].startswith("denied"), f"{name}: {reached[name]}")
+        else:
+            print(f"   known without Landlock: {name}: {reached[name]}")
+    return reached["landlock"] >= 3
 
 
 def ended(job, how, moment, conclusion="cancelled"):

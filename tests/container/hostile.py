@@ -4,6 +4,7 @@ With `keep` it puts a folder of its own in the place of the one from which the r
 `check.py` holds that against what must hold. It runs in the container alone and attacks nothing but that.
 """
 
+import ctypes
 import json
 import os
 import pathlib
@@ -81,6 +82,12 @@ def write(path, text="forged\n", mode="a"):
         file.write(text)
 
 
+def landlock():
+    """Its version in this kernel, 0 where it is missing or its calls are refused."""
+    return max(0, ctypes.CDLL(None).syscall(444, None, ctypes.c_size_t(0), 1))
+
+
+reached["landlock"] = landlock()
 parent = os.getppid()
 attempt("own environment", lambda: "secret" if "planted-secret" in repr(dict(os.environ)) else "nothing in it")
 attempt("own status", lambda: pathlib.Path("/proc/self/status").read_text())
@@ -94,6 +101,7 @@ attempt("kill 1", lambda: os.kill(1, 9))
 attempt("become root", become_root)
 attempt("write /usr", lambda: write("/usr/local/bin/mlops"))
 attempt("write /etc", lambda: write("/etc/passwd"))
+attempt("write /var", lambda: write("/var/tmp/../forged"))
 attempt("list the file commands", lambda: " ".join(sorted(os.listdir(COMMANDS))))
 attempt("read the event", lambda: secrets_of("/github/workflow/event.json"))
 attempt("forge the files", forge_files)
