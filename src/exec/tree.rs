@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -32,6 +33,9 @@ const POLL: Duration = Duration::from_millis(5);
 /// not entered yet.
 static LIVE: Mutex<BTreeMap<i32, String>> = Mutex::new(BTreeMap::new());
 
+/// Whether what loses its parent is given to us.
+static GETS_STRAYS: AtomicBool = AtomicBool::new(false);
+
 pub fn live() -> MutexGuard<'static, BTreeMap<i32, String>> {
     LIVE.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -46,19 +50,26 @@ pub enum Scope {
 
 /// Makes this program the parent of every process below it whose own parent dies. Called once, from `main`.
 pub fn become_subreaper() -> std::io::Result<()> {
-    Ok(rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?)
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+    GETS_STRAYS.store(true, Ordering::Relaxed);
+    Ok(())
 }
 
 /// Kills until none is left, or gives up after [`KILL_LIMIT`]; blocks. The number of those that are left.
 pub fn kill(scope: Scope) -> usize {
-    kill_the_whole_container(scope);
-    // Those that multiply would take each place that is freed, so they are held first and keep their places.
-    if belonging(&live(), scope).len() > FEW {
-        freeze(scope);
+    if matches!(scope, Scope::Task(shell) if left_alone(&live(), shell).is_some()) {
+        return 0;
     }
+    kill_the_whole_container(scope);
     let watch = Stopwatch::start();
+    let mut is_frozen = false;
     loop {
-        let n_left = sweep(scope);
+        let n_left = sweep(scope, is_frozen);
+        if n_left > FEW && !is_frozen {
+            freeze(scope);
+            is_frozen = true;
+            continue;
+        }
         let were_strays = chase(scope);
         if (n_left == 0 && !were_strays) || watch.elapsed() > KILL_LIMIT {
             return n_left;
@@ -97,6 +108,7 @@ fn chase(scope: Scope) -> bool {
     };
     for round in 0..MAX_CHASE_ROUNDS {
         let strays: Vec<Pid> = children()
+            .unwrap_or_default()
             .into_iter()
             .filter(is_meant)
             .filter_map(Pid::from_raw)
@@ -113,14 +125,17 @@ fn chase(scope: Scope) -> bool {
     true
 }
 
-/// Our children, alive or dead; strays among them, which the kernel gives to our first thread.
-fn children() -> Vec<i32> {
+/// Children of ours, alive or dead, all strays among them, which the kernel gives to our first thread. None where it does
+/// not tell.
+fn children() -> Option<Vec<i32>> {
     let us = our_pid();
-    let list = sys::read(Path::new(&format!("/proc/{us}/task/{us}/children")), 1 << 20).unwrap_or_default();
+    let list = sys::read(Path::new(&format!("/proc/{us}/task/{us}/children")), 1 << 20).ok()?;
     let list = String::from_utf8_lossy(&list);
-    list.split_ascii_whitespace()
-        .filter_map(|pid| pid.parse().ok())
-        .collect()
+    Some(
+        list.split_ascii_whitespace()
+            .filter_map(|pid| pid.parse().ok())
+            .collect(),
+    )
 }
 
 /// Stops all that are alive, until no new ones come; a stopped process starts nothing.
@@ -141,7 +156,19 @@ pub fn freeze(scope: Scope) {
 
 /// What the task with this shell consists of now, dead ones that nobody waited for among them.
 pub fn members(shell: i32) -> Vec<Process> {
-    belonging(&live(), Scope::Task(shell))
+    let live = live();
+    match left_alone(&live, shell) {
+        Some(process) => vec![process],
+        None => belonging(&live, Scope::Task(shell)),
+    }
+}
+
+/// The shell of a task of which nothing else is left: it is dead, so what it had started is dead or ours, and we have
+/// nobody but shells. That is how most tasks end, and told without looking at every process.
+fn left_alone(live: &BTreeMap<i32, String>, shell: i32) -> Option<Process> {
+    let process = Process::read(shell).filter(|process| process.is_zombie)?;
+    let has_strays = || children().is_none_or(|children| children.iter().any(|pid| !live.contains_key(pid)));
+    (GETS_STRAYS.load(Ordering::Relaxed) && !has_strays()).then_some(process)
 }
 
 /// Asks a task's process group to end, if it is still that task's.
@@ -171,15 +198,19 @@ pub fn any_alive() -> bool {
 }
 
 /// One round: kills what is there, takes leave of strays that are dead. The number of those that were alive.
-fn sweep(scope: Scope) -> usize {
+///
+/// Those that multiply would take each place that is freed: so many are not killed before they are held.
+fn sweep(scope: Scope, are_frozen: bool) -> usize {
     let live = live();
-    let mut n_alive = 0;
-    for process in belonging(&live, scope) {
-        if !process.is_zombie {
-            n_alive += 1;
-            process.signal(Signal::KILL);
+    let members = belonging(&live, scope);
+    let n_alive = members.iter().filter(|process| !process.is_zombie).count();
+    if n_alive <= FEW || are_frozen {
+        for process in members {
+            if !process.is_zombie {
+                process.signal(Signal::KILL);
+            }
+            process.reap(&live);
         }
-        process.reap(&live);
     }
     n_alive
 }
@@ -274,18 +305,20 @@ pub fn our_pid() -> i32 {
     rustix::process::getpid().as_raw_nonzero().get()
 }
 
-/// Every process that we see.
-pub fn processes() -> Vec<Process> {
+/// The processes that we see, of those that are meant.
+pub fn processes_of(is_meant: impl Fn(i32) -> bool) -> Vec<Process> {
     sys::list(Path::new("/proc"))
         .unwrap_or_default()
         .iter()
-        .filter_map(|entry| Process::read(entry.name.to_str()?.parse().ok()?))
+        .filter_map(|entry| entry.name.to_str()?.parse().ok())
+        .filter(|pid| is_meant(*pid))
+        .filter_map(Process::read)
         .collect()
 }
 
 /// The processes below us in `scope`, parents before their children, so that killing in order stops the making of more.
 fn belonging(live: &BTreeMap<i32, String>, scope: Scope) -> Vec<Process> {
-    let all = processes();
+    let all = processes_of(|_| true);
     let us = our_pid();
     let mut children: BTreeMap<i32, Vec<Process>> = BTreeMap::new();
     for process in &all {
@@ -360,12 +393,21 @@ mod tests {
         assert_eq!(Process::parse(""), None);
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_line_is_too_strange(stat in "[0-9]{0,9}( \\(\\PC{0,9}\\))?( [RSZT]| -?[0-9]{1,21}){0,24}") {
+            if let Some(process) = Process::parse(&stat) {
+                proptest::prop_assert!(stat.starts_with(&process.pid.to_string()) || stat.starts_with('0'));
+            }
+        }
+    }
+
     #[test]
     fn we_are_a_process() {
         let us = Process::read(our_pid()).unwrap();
         assert_eq!(us.pid, our_pid());
         assert!(!us.is_zombie);
         let is_us = |other: &Process| (other.pid, other.started) == (us.pid, us.started);
-        assert!(processes().iter().any(is_us));
+        assert!(processes_of(|_| true).iter().any(is_us));
     }
 }

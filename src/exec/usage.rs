@@ -54,14 +54,8 @@ fn n_threads(process: &Process) -> u64 {
 
 /// Processes and threads of a user, as far as we see.
 pub fn n_running(uid: u32) -> u64 {
-    let is_theirs = |process: &Process| {
-        sys::owner(Path::new(&format!("/proc/{}", process.pid))).is_ok_and(|owner| owner.uid == uid)
-    };
-    tree::processes()
-        .iter()
-        .filter(|one| is_theirs(one))
-        .map(n_threads)
-        .sum()
+    let is_theirs = |pid: i32| sys::owner(Path::new(&format!("/proc/{pid}"))).is_ok_and(|owner| owner.uid == uid);
+    tree::processes_of(is_theirs).iter().map(n_threads).sum()
 }
 
 /// What processes hold together, where pages that several of them share count once if we may look so deep.
