@@ -222,8 +222,8 @@ async fn look(shell: i32, limits: Limits, peak: Arc<Peak>) -> Ended {
         let looked = tokio::task::spawn_blocking(move || {
             let usage = usage::of_task(shell, limits.n_processes.unwrap_or(u64::MAX), highest);
             let over = passed(&usage, &limits);
-            if over.is_some() {
-                // Nothing grows until it is ended.
+            // Nothing grows until it is ended, which may have come first.
+            if over.is_some() && tree::live().contains_key(&shell) {
                 tree::freeze(Scope::Task(shell));
             }
             (usage, over)

@@ -71,9 +71,9 @@ pub enum Network {
 pub struct Limits {
     /// What its processes hold together, files that they only map left out.
     pub memory_bytes: Option<u64>,
-    /// Processes and their threads.
+    /// Processes and their threads, which then run with a lower priority than this program.
     pub n_processes: Option<u64>,
-    /// The size of any one file.
+    /// The size of any one file. A program that ignores the signal, as Python does, gets an error instead.
     pub file_bytes: Option<u64>,
     /// Of one process.
     pub n_open_files: Option<u64>,
