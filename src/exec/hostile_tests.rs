@@ -46,8 +46,10 @@ impl World {
             std::fs::write(world.path(name), "theirs").unwrap();
             chown(world.path(name), Some(USER.uid), Some(USER.gid)).unwrap();
         }
-        let script = include_str!("../../fixtures/hostile/train.py");
-        std::fs::write(world.path("work/train.py"), script).unwrap();
+        let train = include_str!("../../fixtures/hostile/train.py");
+        std::fs::write(world.path("work/train.py"), train).unwrap();
+        let bomb = include_str!("../../fixtures/hostile/bomb.sh");
+        std::fs::write(world.path("work/bomb.sh"), bomb).unwrap();
         Some(world)
     }
 
@@ -126,8 +128,12 @@ fn outcome(lines: &[String]) -> (Vec<&str>, Vec<&str>) {
 #[tokio::test]
 async fn bombs_end() {
     let Some(world) = World::new() else { return };
-    for bomb in ["thread_bomb", "fork_bomb", "fork_bomb sessions"] {
-        let (exit, _) = attacked(&world.attack(bomb)).await;
+    for bomb in ["thread_bomb", "fork_bomb", "fork_bomb sessions", "bomb.sh"] {
+        let task = match bomb {
+            "bomb.sh" => world.task(&format!("sh {}/bomb.sh", world.path("work").display())),
+            python => world.attack(python),
+        };
+        let (exit, _) = attacked(&task).await;
         assert!(
             matches!(exit.ended, Ended::TooManyProcesses { n: 65.., limit: 64 }),
             "{bomb}: {exit:?}"
