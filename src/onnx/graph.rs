@@ -138,14 +138,16 @@ impl Program {
         let outputs = graph
             .outputs
             .iter()
-            .map(|output| names.find(&output.name, "the outputs"))
+            .map(|output| names.find(&output.name, "the end"))
             .collect::<Result<Vec<_>, _>>()?;
         let mut slots = vec![None; names.0.len()];
         for (slot, value) in constants {
             slots[slot] = Some(Arc::new(Value::Tensor(value)));
         }
         let mut kept: Vec<bool> = slots.iter().map(Option::is_some).collect();
-        outputs.iter().for_each(|&slot| kept[slot] = true);
+        for &slot in &outputs {
+            kept[slot] = true;
+        }
         for step in steps.iter_mut().rev() {
             for &slot in step.inputs.iter().chain(&step.outputs).flatten() {
                 if !kept[slot] {
@@ -257,11 +259,9 @@ impl Names {
         Ok(slot)
     }
 
-    fn find(&self, name: &str, by: &str) -> Result<usize, OnnxError> {
-        self.0
-            .get(name)
-            .copied()
-            .ok_or_else(|| OnnxError::Invalid(format!("`{name}`, which {by} needs, is not computed before it")))
+    fn find(&self, name: &str, before: &str) -> Result<usize, OnnxError> {
+        let slot = self.0.get(name).copied();
+        slot.ok_or_else(|| OnnxError::Invalid(format!("`{name}` is not computed before {before}")))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Models that others exported as ONNX, scored by us: the operators that classical models are made of. Pure.
 //!
-//! What scikit-learn (by skl2onnx), LightGBM and XGBoost (by onnxmltools) export is read, checked whole, and then
+//! What scikit-learn (by skl2onnx), `LightGBM` and `XGBoost` (by onnxmltools) export is read, checked whole, and then
 //! answers for a table of columns. Rows are scored in batches, so a row's answer must not depend on other rows; no
 //! exporter makes such a model. The memory for reading is about ten times the file at most, for scoring 1 GiB.
 //!
@@ -38,7 +38,7 @@ pub enum OnnxError {
     },
     #[error("operator `{operator}` (domain `{domain}`) is not known")]
     Operator { operator: String, domain: String },
-    #[error("operator `{operator}` (node `{name}`) can not be computed")]
+    #[error("operator `{operator}`{} can not be computed", of_node(name))]
     Node {
         operator: String,
         name: String,
@@ -60,4 +60,13 @@ pub enum OnnxError {
         expected: &'static str,
         found: String,
     },
+}
+
+/// Which node an operator is of; not every exporter gives names.
+fn of_node(name: &str) -> String {
+    if name.is_empty() {
+        String::new()
+    } else {
+        format!(" (node `{name}`)")
+    }
 }

@@ -187,7 +187,7 @@ impl Schema {
         match (self, field) {
             (Self::Model, 7) | (Self::Attribute, 6) => Self::Graph,
             (Self::Graph, 1) => Self::Node,
-            (Self::Graph, 5) | (Self::Attribute, 5) => Self::Tensor,
+            (Self::Graph | Self::Attribute, 5) => Self::Tensor,
             (Self::Graph, 11 | 12) => Self::Value,
             (Self::Value, 2) => Self::Type,
             (Self::Type, 1) => Self::TensorType,

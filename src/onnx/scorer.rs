@@ -16,8 +16,8 @@ const VERSIONS: [(&str, i64, i64); 2] = [("", 7, 26), (ML, 1, 5)];
 
 const BATCH_ROWS: usize = 1024;
 /// What one call may take: a fixed part and one for each row, in steps of some nanoseconds.
-const STEPS: u64 = 1 << 33;
-const STEPS_A_ROW: u64 = 1 << 25;
+const STEPS: u64 = 1 << 30;
+const STEPS_A_ROW: u64 = 1 << 26;
 
 /// What an input is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -182,8 +182,8 @@ impl Scorer {
         let n_rows = columns.first().map_or(0, |(_, column)| column.len());
         if let Some((name, column)) = columns.iter().find(|(_, column)| column.len() != n_rows) {
             return Err(OnnxError::Columns {
-                expected: format!("columns of {n_rows} rows"),
-                found: format!("`{name}` with {}", column.len()),
+                expected: "columns of equally many rows".to_owned(),
+                found: format!("{n_rows} in `{}` and {} in `{name}`", columns[0].0, column.len()),
             });
         }
         let meter = Meter::new(STEPS.saturating_add(STEPS_A_ROW.saturating_mul(n_rows as u64)));
@@ -211,8 +211,8 @@ impl Scorer {
                 Ok(outputs) => outputs,
                 Err(OnnxError::Node {
                     fault: Fault::TooLarge, ..
-                }) if batch_rows > 1 => {
-                    batch_rows = (batch_rows / 8).max(1);
+                }) if end - start > 1 => {
+                    batch_rows = ((end - start) / 8).max(1);
                     continue;
                 }
                 Err(error) => return Err(error),

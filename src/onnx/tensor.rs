@@ -67,6 +67,17 @@ impl Data {
         }
     }
 
+    /// The first element `n` times.
+    pub fn repeated(&self, n: usize) -> Self {
+        match self {
+            Self::Float(values) => Self::Float(vec![values[0]; n]),
+            Self::Double(values) => Self::Double(vec![values[0]; n]),
+            Self::Int(values) => Self::Int(vec![values[0]; n]),
+            Self::Bool(values) => Self::Bool(vec![values[0]; n]),
+            Self::Text(values) => Self::Text(vec![values[0].clone(); n]),
+        }
+    }
+
     /// Appends `other`, which has to be of the same kind.
     pub fn extend(&mut self, other: &Self) -> Result<(), Fault> {
         match (self, other) {
@@ -299,7 +310,7 @@ pub fn size(shape: &[usize]) -> Result<usize, Fault> {
 
 /// An axis counted from the end if negative, of `rank` axes.
 pub fn axis(axis: i64, rank: usize) -> Result<usize, Fault> {
-    let from_start = if axis < 0 { axis + rank as i64 } else { axis };
+    let from_start = if axis < 0 { axis + int(rank) } else { axis };
     match usize::try_from(from_start) {
         Ok(found) if found < rank => Ok(found),
         _ => wrong(format!("there is no axis {axis} of {rank}")),
@@ -399,6 +410,11 @@ pub fn meeting(a: &[usize], b: &[usize]) -> Result<Vec<usize>, Fault> {
 )]
 pub fn single(value: f64) -> f32 {
     value as f32
+}
+
+/// A count as whole numbers are kept.
+pub fn int(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// The whole number before the point; the nearest there is beyond the range, 0 for NaN.

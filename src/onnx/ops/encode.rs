@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::super::attributes::Attributes;
 use super::super::graph::Kernel;
-use super::super::tensor::{Data, Fault, Tensor, Value, size, whole, wrong};
+use super::super::tensor::{Data, Fault, Tensor, Value, int, single, size, whole, wrong};
 use super::math::{kernel, one};
 
 pub fn scaler(attributes: &Attributes) -> Result<Kernel, Fault> {
@@ -29,9 +29,7 @@ pub fn scaler(attributes: &Attributes) -> Result<Kernel, Fault> {
             Data::Double(values) => values
                 .iter()
                 .zip(columns)
-                .map(|(&value, (&offset, &scale))| {
-                    super::super::tensor::single((value - f64::from(offset)) * f64::from(scale))
-                })
+                .map(|(&value, (&offset, &scale))| single((value - f64::from(offset)) * f64::from(scale)))
                 .collect(),
             _ => x
                 .to_floats()?
@@ -150,7 +148,7 @@ fn keys(data: &Data) -> Vec<Key> {
 pub fn label_encoder(attributes: &Attributes) -> Result<Kernel, Fault> {
     if attributes.version < 2 {
         let classes = attributes.texts("classes_strings")?;
-        let ints = Data::Int((0..classes.len() as i64).collect());
+        let ints = Data::Int((0..int(classes.len())).collect());
         return two_ways(attributes, Data::Text(classes), ints);
     }
     let list = |side: &str| -> Result<Data, Fault> {
@@ -176,7 +174,10 @@ pub fn label_encoder(attributes: &Attributes) -> Result<Kernel, Fault> {
     }
     let mut map = HashMap::new();
     for (key, place) in keys(&from).into_iter().zip(0..) {
-        map.entry(key).or_insert(place);
+        // What is not a number is a key since version 4.
+        if attributes.version >= 4 || key != Key::Bits(f64::NAN.to_bits()) {
+            map.entry(key).or_insert(place);
+        }
     }
     let default = to.len();
     to.extend(&match (&to, attributes.tensor("default_tensor")?) {
@@ -243,7 +244,9 @@ pub fn normalizer(attributes: &Attributes) -> Result<Kernel, Fault> {
         for row in values.chunks_mut(n_columns.max(1)) {
             let length = norm(row);
             if length != 0.0 {
-                row.iter_mut().for_each(|value| *value /= length);
+                for value in row {
+                    *value /= length;
+                }
             }
         }
         one(Tensor::floats(x.shape().to_vec(), values)?)

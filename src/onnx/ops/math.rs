@@ -2,13 +2,15 @@
 
 use super::super::attributes::Attributes;
 use super::super::graph::{Call, Kernel};
-use super::super::tensor::{Data, Fault, Tensor, Value, Walk, axis, meeting, single, wrong};
+use super::super::tensor::{Data, Fault, Tensor, Value, Walk, axis, int, meeting, single, size, strides, whole, wrong};
 use super::post;
 
+#[expect(clippy::unnecessary_wraps, reason = "it ends functions that can fail")]
 pub fn one(tensor: Tensor) -> Result<Vec<Value>, Fault> {
     Ok(vec![Value::Tensor(tensor)])
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it ends functions that can fail")]
 pub fn kernel(function: impl Fn(&Call) -> Result<Vec<Value>, Fault> + Send + Sync + 'static) -> Result<Kernel, Fault> {
     Ok(Box::new(function))
 }
@@ -20,12 +22,7 @@ pub fn unary(float: fn(f32) -> f32, double: fn(f64) -> f64) -> Result<Kernel, Fa
         let data = match x.data() {
             Data::Float(values) => Data::Float(values.iter().map(|&value| float(value)).collect()),
             Data::Double(values) => Data::Double(values.iter().map(|&value| double(value)).collect()),
-            Data::Int(values) => Data::Int(
-                values
-                    .iter()
-                    .map(|&value| super::super::tensor::whole(double(value as f64)))
-                    .collect(),
-            ),
+            Data::Int(values) => Data::Int(values.iter().map(|&value| whole(double(value as f64))).collect()),
             other => return wrong(format!("{} are not numbers", other.name())),
         };
         one(Tensor::new(x.shape().to_vec(), data)?)
@@ -36,8 +33,12 @@ pub fn unary(float: fn(f32) -> f32, double: fn(f64) -> f64) -> Result<Kernel, Fa
 pub fn wide_unary(function: fn(f64) -> f64) -> Result<Kernel, Fault> {
     kernel(move |call| {
         let x = call.tensor(0)?;
-        let values = x.to_doubles()?.into_iter().map(function).collect();
-        one(Tensor::like(x.shape().to_vec(), values, x.data())?)
+        let values = x.to_doubles()?.into_iter().map(function);
+        let shape = x.shape().to_vec();
+        match x.data() {
+            Data::Int(_) => one(Tensor::ints(shape, values.map(whole).collect())?),
+            like => one(Tensor::like(shape, values.collect(), like)?),
+        }
     })
 }
 
@@ -180,10 +181,7 @@ pub fn pow() -> Result<Kernel, Fault> {
         let (x, y) = (a.to_doubles()?, b.to_doubles()?);
         let values = pairs(&x, &y, [a.shape(), b.shape(), &out], |a, b| a.powf(*b));
         match a.data() {
-            Data::Int(_) => one(Tensor::ints(
-                out,
-                values.into_iter().map(super::super::tensor::whole).collect(),
-            )?),
+            Data::Int(_) => one(Tensor::ints(out, values.into_iter().map(whole).collect())?),
             like => one(Tensor::like(out, values, like)?),
         }
     })
@@ -212,7 +210,7 @@ pub fn clip(attributes: &Attributes) -> Result<Kernel, Fault> {
         });
         let shape = x.shape().to_vec();
         match x.data() {
-            Data::Int(_) => one(Tensor::ints(shape, values.map(super::super::tensor::whole).collect())?),
+            Data::Int(_) => one(Tensor::ints(shape, values.map(whole).collect())?),
             like => one(Tensor::like(shape, values.collect(), like)?),
         }
     })
@@ -272,7 +270,7 @@ pub fn reduce(attributes: &Attributes, input_since: i64, function: fn(&[f64]) ->
             .filter(|&i| !reduced[i])
             .chain((0..rank).filter(|&i| reduced[i]))
             .collect();
-        let steps = super::super::tensor::strides(x.shape());
+        let steps = strides(x.shape());
         let walked: Vec<usize> = order.iter().map(|&i| x.shape()[i]).collect();
         let walk = Walk::new(&walked, order.iter().map(|&i| steps[i]).collect(), 0);
         let doubles = x.to_doubles()?;
@@ -285,10 +283,7 @@ pub fn reduce(attributes: &Attributes, input_since: i64, function: fn(&[f64]) ->
             .map(|i| if reduced[i] { 1 } else { x.shape()[i] })
             .collect();
         match x.data() {
-            Data::Int(_) => one(Tensor::ints(
-                shape,
-                values.into_iter().map(super::super::tensor::whole).collect(),
-            )?),
+            Data::Int(_) => one(Tensor::ints(shape, values.into_iter().map(whole).collect())?),
             like => one(Tensor::like(shape, values, like)?),
         }
     })
@@ -326,7 +321,7 @@ pub fn arg(attributes: &Attributes, better: fn(f64, f64) -> bool) -> Result<Kern
                         best = i;
                     }
                 }
-                found.push(best as i64);
+                found.push(int(best));
             }
         }
         let mut shape = x.shape().to_vec();
@@ -373,14 +368,18 @@ pub fn top_k(attributes: &Attributes) -> Result<Kernel, Fault> {
                 order.clear();
                 order.extend(0..n);
                 order.sort_by(|&i, &j| {
-                    let (a, b) = (values[place(i)], values[place(j)]);
-                    let order = if largest { b.partial_cmp(&a) } else { a.partial_cmp(&b) };
+                    let (one, other) = (values[place(i)], values[place(j)]);
+                    let order = if largest {
+                        other.partial_cmp(&one)
+                    } else {
+                        one.partial_cmp(&other)
+                    };
                     // What is not a number comes last, so that there is an order.
-                    order.unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
+                    order.unwrap_or_else(|| one.is_nan().cmp(&other.is_nan()))
                 });
                 for (i, &chosen) in order[..k].iter().enumerate() {
                     places[(outer * k + i) * after + inner] = place(chosen);
-                    found[(outer * k + i) * after + inner] = chosen as i64;
+                    found[(outer * k + i) * after + inner] = int(chosen);
                 }
             }
         }
@@ -413,10 +412,7 @@ pub fn cumulative(attributes: &Attributes) -> Result<Kernel, Fault> {
         }
         let shape = x.shape().to_vec();
         match x.data() {
-            Data::Int(_) => one(Tensor::ints(
-                shape,
-                values.into_iter().map(super::super::tensor::whole).collect(),
-            )?),
+            Data::Int(_) => one(Tensor::ints(shape, values.into_iter().map(whole).collect())?),
             like => one(Tensor::like(shape, values, like)?),
         }
     })
@@ -443,14 +439,20 @@ pub fn softmax(attributes: &Attributes, log: bool) -> Result<Kernel, Fault> {
         for outer in 0..before {
             for inner in 0..after {
                 let place = |i: usize| (outer * n + i) * after + inner;
-                (0..n).for_each(|i| list[i] = values[place(i)]);
+                for (i, value) in list.iter_mut().enumerate() {
+                    *value = values[place(i)];
+                }
                 if log {
                     let total = log_sum_exp(&list);
-                    list.iter_mut().for_each(|value| *value -= total);
+                    for value in &mut list {
+                        *value -= total;
+                    }
                 } else {
                     post::softmax(&mut list);
                 }
-                (0..n).for_each(|i| values[place(i)] = list[i]);
+                for (i, value) in list.iter().enumerate() {
+                    values[place(i)] = *value;
+                }
             }
         }
         one(Tensor::like(x.shape().to_vec(), values, x.data())?)
@@ -473,7 +475,9 @@ pub fn lp_normalization(attributes: &Attributes) -> Result<Kernel, Fault> {
                 let place = |i: usize| (outer * n + i) * after + inner;
                 let length = norm(&(0..n).map(|i| values[place(i)]).collect::<Vec<_>>());
                 if length != 0.0 {
-                    (0..n).for_each(|i| values[place(i)] /= length);
+                    for i in 0..n {
+                        values[place(i)] /= length;
+                    }
                 }
             }
         }
@@ -481,10 +485,17 @@ pub fn lp_normalization(attributes: &Attributes) -> Result<Kernel, Fault> {
     })
 }
 
-/// `a` (n × k, rows) times `b` (m × k, rows), a number for each pair of rows.
+/// Whether all rows of `a` with all rows of `b` are not too many.
+pub fn check_products(call: &Call, a: &[f32], b: &[f32], n_features: usize) -> Result<(), Fault> {
+    let n_others = b.len().checked_div(n_features).unwrap_or(0);
+    call.meter.spend_product(&[a.len(), n_others])?;
+    size(&[a.len().checked_div(n_features).unwrap_or(0), n_others])?;
+    Ok(())
+}
+
+/// A number for each row of `a` with each row of `b`: the sum of their products.
 pub fn products(call: &Call, a: &[f32], b: &[f32], n_features: usize) -> Result<Vec<f64>, Fault> {
-    call.meter
-        .spend_product(&[a.len(), b.len().checked_div(n_features).unwrap_or(0)])?;
+    check_products(call, a, b, n_features)?;
     let mut out = Vec::new();
     if n_features > 0 {
         for row in a.chunks_exact(n_features) {
@@ -498,15 +509,15 @@ pub fn products(call: &Call, a: &[f32], b: &[f32], n_features: usize) -> Result<
 
 /// The product of `a` (n × k) and `b` (k × m) in double precision.
 fn multiply(call: &Call, a: &[f64], b: &[f64], sizes: [usize; 3]) -> Result<Vec<f64>, Fault> {
-    let [n, k, m] = sizes;
-    call.meter.spend_product(&[n, k, m])?;
-    super::super::tensor::size(&[n, m])?;
-    let mut out = vec![0.0; n * m];
-    for i in 0..n {
-        let row = &mut out[i * m..(i + 1) * m];
-        for (j, &factor) in a[i * k..(i + 1) * k].iter().enumerate() {
-            for (sum, &value) in row.iter_mut().zip(&b[j * m..(j + 1) * m]) {
-                *sum += factor * value;
+    let [n_rows, n_inner, n_columns] = sizes;
+    call.meter.spend_product(&sizes)?;
+    let mut out = vec![0.0; size(&[n_rows, n_columns])?];
+    if n_columns > 0 && n_inner > 0 {
+        for (row, factors) in out.chunks_exact_mut(n_columns).zip(a.chunks_exact(n_inner)) {
+            for (factor, values) in factors.iter().zip(b.chunks_exact(n_columns)) {
+                for (sum, value) in row.iter_mut().zip(values) {
+                    *sum += factor * value;
+                }
             }
         }
     }
@@ -517,31 +528,28 @@ fn multiply(call: &Call, a: &[f64], b: &[f64], sizes: [usize; 3]) -> Result<Vec<
 pub fn matmul() -> Result<Kernel, Fault> {
     kernel(|call| {
         let (a, b) = (call.tensor(0)?, call.tensor(1)?);
-        let (n, k) = match *a.shape() {
-            [k] => (1, k),
-            [n, k] => (n, k),
+        let (n_rows, n_inner) = match *a.shape() {
+            [n_inner] => (1, n_inner),
+            [n_rows, n_inner] => (n_rows, n_inner),
             _ => return wrong(format!("a product of shape {:?} is not known", a.shape())),
         };
-        let (inner, m) = match *b.shape() {
+        let (inner, n_columns) = match *b.shape() {
             [inner] => (inner, 1),
-            [inner, m] => (inner, m),
+            [inner, n_columns] => (inner, n_columns),
             _ => return wrong(format!("a product with shape {:?} is not known", b.shape())),
         };
-        if inner != k {
+        if inner != n_inner {
             return wrong(format!("shapes {:?} and {:?} have no product", a.shape(), b.shape()));
         }
-        let values = multiply(call, &a.to_doubles()?, &b.to_doubles()?, [n, k, m])?;
+        let values = multiply(call, &a.to_doubles()?, &b.to_doubles()?, [n_rows, n_inner, n_columns])?;
         let shape = match (a.shape().len(), b.shape().len()) {
             (1, 1) => vec![],
-            (1, _) => vec![m],
-            (_, 1) => vec![n],
-            _ => vec![n, m],
+            (1, _) => vec![n_columns],
+            (_, 1) => vec![n_rows],
+            _ => vec![n_rows, n_columns],
         };
         match a.data() {
-            Data::Int(_) => one(Tensor::ints(
-                shape,
-                values.into_iter().map(super::super::tensor::whole).collect(),
-            )?),
+            Data::Int(_) => one(Tensor::ints(shape, values.into_iter().map(whole).collect())?),
             like => one(Tensor::like(shape, values, like)?),
         }
     })
@@ -554,15 +562,17 @@ pub fn gemm(attributes: &Attributes) -> Result<Kernel, Fault> {
     let turn_b = attributes.int_or("transB", 0)? != 0;
     kernel(move |call| {
         let (a, b) = (call.tensor(0)?, call.tensor(1)?);
-        let (values_a, n, k) = matrix(a, turn_a)?;
-        let (values_b, inner, m) = matrix(b, turn_b)?;
-        if inner != k {
+        let (values_a, n_rows, n_inner) = matrix(a, turn_a)?;
+        let (values_b, inner, n_columns) = matrix(b, turn_b)?;
+        if inner != n_inner {
             return wrong(format!("shapes {:?} and {:?} have no product", a.shape(), b.shape()));
         }
-        let mut values = multiply(call, &values_a, &values_b, [n, k, m])?;
-        values.iter_mut().for_each(|value| *value *= alpha);
+        let mut values = multiply(call, &values_a, &values_b, [n_rows, n_inner, n_columns])?;
+        for value in &mut values {
+            *value *= alpha;
+        }
         if let Some(c) = call.optional(2)? {
-            let out = [n, m];
+            let out = [n_rows, n_columns];
             if meeting(c.shape(), &out)? != out {
                 return wrong(format!("shape {:?} can not be added to {out:?}", c.shape()));
             }
@@ -571,7 +581,7 @@ pub fn gemm(attributes: &Attributes) -> Result<Kernel, Fault> {
                 *value += beta * added[place];
             }
         }
-        one(Tensor::like(vec![n, m], values, a.data())?)
+        one(Tensor::like(vec![n_rows, n_columns], values, a.data())?)
     })
 }
 

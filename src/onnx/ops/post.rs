@@ -2,7 +2,7 @@
 //!
 //! Source: the operators of `ai.onnx.ml`; where these are silent (two classes and one score), onnxruntime 1.32.
 
-use super::super::tensor::{Fault, wrong};
+use super::super::tensor::{Fault, single, wrong};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Post {
@@ -37,20 +37,20 @@ impl Post {
     }
 }
 
-/// How one score becomes those of two classes.
+/// What the score of the other one of two classes is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Second {
-    /// 1 − s and s: the score is a probability already.
+    /// 1 − s: the score is a probability already.
     Complement,
-    /// −s and s, or their logistic functions.
+    /// −s.
     Opposite,
 }
 
-/// The scores of the two classes.
+/// The scores of two classes of which the second has `score`.
 pub fn two(score: f64, second: Second, post: Post) -> [f64; 2] {
     match (post, second) {
-        (_, Second::Complement) => [1.0 - score, score],
         (Post::Logistic, _) => [logistic(-score), logistic(score)],
+        (_, Second::Complement) => [1.0 - score, score],
         (_, Second::Opposite) => [-score, score],
     }
 }
@@ -62,9 +62,13 @@ pub fn logistic(value: f64) -> f64 {
 
 pub fn softmax(scores: &mut [f64]) {
     let greatest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    scores.iter_mut().for_each(|score| *score = (*score - greatest).exp());
+    for score in &mut *scores {
+        *score = (*score - greatest).exp();
+    }
     let sum: f64 = scores.iter().sum();
-    scores.iter_mut().for_each(|score| *score /= sum);
+    for score in scores {
+        *score /= sum;
+    }
 }
 
 /// Softmax in which what is zero stays zero.
@@ -78,15 +82,17 @@ fn softmax_zero(scores: &mut [f64]) {
         };
     }
     let sum: f64 = scores.iter().sum();
-    scores.iter_mut().for_each(|score| *score /= sum);
+    for score in scores {
+        *score /= sum;
+    }
 }
 
-/// √2 · erf⁻¹(2s − 1), by Winitzki's approximation, as onnxruntime has it.
+/// √2 · erf⁻¹(2s − 1), by Winitzki's approximation, in onnxruntime's digits.
 pub fn probit(score: f64) -> f64 {
-    let x = 2.0 * score - 1.0;
+    let x = 2.0 * single(score) - 1.0;
     let log = ((1.0 - x) * (1.0 + x)).ln();
     #[expect(clippy::approx_constant, reason = "onnxruntime has these digits of π")]
-    let v = 2.0 / (3.14159 * 0.147) + 0.5 * log;
-    let root = (-v + (v * v - log / 0.147).sqrt()).sqrt();
-    std::f64::consts::SQRT_2 * if x < 0.0 { -root } else { root }
+    let v = 2.0 / (3.14159 * 0.147_f32) + 0.5 * log;
+    let root = (-v + (v * v - 1.0 / 0.147 * log).sqrt()).sqrt();
+    f64::from(std::f32::consts::SQRT_2 * if x < 0.0 { -root } else { root })
 }

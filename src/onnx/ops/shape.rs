@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::super::attributes::Attributes;
 use super::super::graph::{Call, Kernel};
 use super::super::proto::element;
-use super::super::tensor::{Data, Fault, Tensor, Value, Walk, axis, meeting, size, strides, whole, wrong};
+use super::super::tensor::{Data, Fault, Tensor, Value, Walk, axis, int, meeting, size, strides, whole, wrong};
 use super::math::{axes_of, kernel, one};
 
 pub fn identity() -> Result<Kernel, Fault> {
@@ -58,7 +58,7 @@ pub fn constant_of_shape(attributes: &Attributes) -> Result<Kernel, Fault> {
     kernel(move |call| {
         let shape = lengths(call.tensor(0)?.as_ints()?)?;
         let n = size(&shape)?;
-        one(Tensor::new(shape, value.data().pick(std::iter::repeat_n(0, n)))?)
+        one(Tensor::new(shape, value.data().repeated(n))?)
     })
 }
 
@@ -67,7 +67,7 @@ pub fn shape(attributes: &Attributes) -> Result<Kernel, Fault> {
         return wrong("a part of a shape is not known");
     }
     kernel(|call| {
-        let dims: Vec<i64> = call.tensor(0)?.shape().iter().map(|&dim| dim as i64).collect();
+        let dims: Vec<i64> = call.tensor(0)?.shape().iter().map(|&dim| int(dim)).collect();
         one(Tensor::ints(vec![dims.len()], dims)?)
     })
 }
@@ -164,7 +164,7 @@ pub fn flatten(attributes: &Attributes) -> Result<Kernel, Fault> {
     kernel(move |call| {
         let x = call.tensor(0)?;
         let rank = x.shape().len();
-        let at = if at == rank as i64 { rank } else { axis(at, rank)? };
+        let at = if at == int(rank) { rank } else { axis(at, rank)? };
         let (rows, columns) = x.shape().split_at(at);
         one(x.shaped(vec![rows.iter().product(), columns.iter().product()])?)
     })
@@ -336,8 +336,8 @@ pub fn slice(attributes: &Attributes) -> Result<Kernel, Fault> {
         let (starts, ends, axes, steps) = (list(1, &starts)?, list(2, &ends)?, list(3, &axes)?, list(4, &[])?);
         let mut part = x.clone();
         for (i, (&start, &end)) in starts.iter().zip(&ends).enumerate() {
-            let along = axis(axes.get(i).copied().unwrap_or(i as i64), x.shape().len())?;
-            let n = part.shape()[along] as i64;
+            let along = axis(axes.get(i).copied().unwrap_or(int(i)), x.shape().len())?;
+            let n = int(part.shape()[along]);
             let step = steps.get(i).copied().unwrap_or(1);
             let from_start = |place: i64| if place < 0 { place.saturating_add(n) } else { place };
             let (start, end) = (from_start(start), from_start(end));

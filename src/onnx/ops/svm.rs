@@ -5,9 +5,9 @@
 
 use super::super::attributes::Attributes;
 use super::super::graph::{Call, Kernel};
-use super::super::tensor::{Fault, wrong};
+use super::super::tensor::{Fault, size, wrong};
 use super::linear::answer;
-use super::math::{kernel, one, products, singles};
+use super::math::{check_products, kernel, one, products, singles};
 use super::post::{Post, Second, logistic, two};
 
 /// How alike two rows are.
@@ -43,8 +43,7 @@ impl Likeness {
     /// Of each row of `a` with each of `b`.
     fn of(self, call: &Call, a: &[f32], b: &[f32], n_features: usize) -> Result<Vec<f64>, Fault> {
         if let Self::Radial { gamma } = self {
-            call.meter
-                .spend_product(&[a.len(), b.len().checked_div(n_features).unwrap_or(0)])?;
+            check_products(call, a, b, n_features)?;
             let distance = |a: &[f32], b: &[f32]| -> f64 {
                 let squares = a.iter().zip(b).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2));
                 (-f64::from(gamma) * squares.sum::<f64>()).exp()
@@ -58,13 +57,15 @@ impl Likeness {
         match self {
             Self::Linear | Self::Radial { .. } => {}
             Self::Polynomial { gamma, add, degree } => {
-                values
-                    .iter_mut()
-                    .for_each(|value| *value = (gamma * *value + add).powf(degree));
+                for value in &mut values {
+                    *value = (gamma * *value + add).powf(degree);
+                }
             }
-            Self::Sigmoid { gamma, add } => values
-                .iter_mut()
-                .for_each(|value| *value = (gamma * *value + add).tanh()),
+            Self::Sigmoid { gamma, add } => {
+                for value in &mut values {
+                    *value = (gamma * *value + add).tanh();
+                }
+            }
         }
         Ok(values)
     }
@@ -158,7 +159,9 @@ pub fn classifier(attributes: &Attributes) -> Result<Kernel, Fault> {
                 return wrong(format!("{n_columns} features meet {} coefficients", coefficients.len()));
             }
             let mut scores = products(call, &x.to_floats()?, &coefficients, n_columns)?;
-            scores.iter_mut().for_each(|score| *score += f64::from(rho[0]));
+            for score in &mut scores {
+                *score += f64::from(rho[0]);
+            }
             let mut chosen = Vec::with_capacity(n_rows);
             for row in scores.chunks_mut(n_classes) {
                 let best = (1..n_classes).fold(0, |best, i| if row[i] > row[best] { i } else { best });
@@ -203,6 +206,7 @@ pub fn classifier(attributes: &Attributes) -> Result<Kernel, Fault> {
         }
         let alike = likeness.of(call, &x.to_floats()?, &vectors, n_features)?;
         call.meter.spend_product(&[n_rows, n_classes, n_vectors])?;
+        size(&[n_rows, n_pairs])?;
         let (mut chosen, mut scores) = (Vec::with_capacity(n_rows), Vec::new());
         for alike in alike.chunks(n_vectors) {
             let mut votes = vec![0_usize; n_classes];

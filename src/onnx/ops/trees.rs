@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::super::attributes::Attributes;
 use super::super::graph::{Call, Kernel};
-use super::super::tensor::{Data, Fault, Tensor, single, wrong};
+use super::super::tensor::{Data, Fault, Tensor, single, size, wrong};
 use super::linear::answer;
 use super::math::{kernel, one, singles};
 use super::post::{Post, Second, two};
@@ -52,7 +52,7 @@ impl Mode {
         })
     }
 
-    fn holds<T: PartialOrd>(self, value: T, threshold: T) -> bool {
+    fn holds<T: Real>(self, value: T, threshold: T) -> bool {
         match self {
             Self::AtMost => value <= threshold,
             Self::Less => value < threshold,
@@ -215,9 +215,6 @@ impl<T: Copy> Forest<T> {
             (LEAF, index(self.weights.len())?)
         } else {
             let feature = index(raw.feature)?;
-            if feature >= MISSING_FIRST - 1 {
-                return wrong(format!("the feature {feature} is out of range"));
-            }
             self.n_features = self.n_features.max(raw.feature + 1);
             self.any_missing_first |= raw.missing_first;
             (
@@ -258,7 +255,7 @@ impl<T: Copy> Forest<T> {
                 .saturating_add(self.roots.len() as u64)
                 .saturating_mul(n_rows as u64),
         )?;
-        let n_votes = super::super::tensor::size(&[n_rows, self.n_targets])?;
+        let n_votes = size(&[n_rows, self.n_targets])?;
         let mut votes = Votes {
             sums: vec![0.0; n_votes],
             voted: vec![false; n_votes],
@@ -512,7 +509,10 @@ fn nodes(attributes: &Attributes, weights: &str) -> Result<(Vec<Raw>, Vec<usize>
 }
 
 fn feature(id: i64) -> Result<usize, Fault> {
-    usize::try_from(id).map_err(|_| Fault::Wrong(format!("{id} is not a feature")))
+    match usize::try_from(id) {
+        Ok(feature) if feature < MISSING_FIRST as usize - 1 => Ok(feature),
+        _ => wrong(format!("{id} is not a feature")),
+    }
 }
 
 fn targets(attributes: &Attributes) -> Result<usize, Fault> {
@@ -554,20 +554,28 @@ fn values(
     post: Post,
 ) -> Result<Vec<f64>, Fault> {
     let n = ensemble.n_targets;
-    let mut values = ensemble.votes(call, x, aggregate)?.sums;
-    for row in values.chunks_mut(n) {
+    let Votes { mut sums, voted } = ensemble.votes(call, x, aggregate)?;
+    for (row, voted) in sums.chunks_mut(n).zip(voted.chunks(n)) {
         if aggregate == Aggregate::Average {
-            row.iter_mut().for_each(|value| *value /= ensemble.n_trees as f64);
+            for value in &mut *row {
+                *value /= ensemble.n_trees as f64;
+            }
         }
         if base.len() == n {
             row.iter_mut().zip(base).for_each(|(value, base)| *value += base);
         }
-        // As onnxruntime: one value is what it is, but for probit.
+        // As onnxruntime: of several targets one without a vote is 0, and one alone is what it is, but for probit.
+        if n > 1 {
+            row.iter_mut()
+                .zip(voted)
+                .filter(|(_, voted)| !**voted)
+                .for_each(|(value, _)| *value = 0.0);
+        }
         if n > 1 || post == Post::Probit {
             post.apply(row);
         }
     }
-    Ok(values)
+    Ok(sums)
 }
 
 /// Version 5: trees in places instead of by names, leaves apart.
@@ -581,8 +589,9 @@ pub fn ensemble(attributes: &Attributes) -> Result<Kernel, Fault> {
     };
     let post = match attributes.int_or("post_transform", 0)? {
         0 => Post::None,
-        1 => Post::Softmax,
-        2 => Post::Logistic,
+        1 | 2 => {
+            return wrong("transforms 1 and 2 are softmax and logistic, or the other way round: runtimes do not agree");
+        }
         3 => Post::SoftmaxZero,
         4 => Post::Probit,
         other => return wrong(format!("the transform {other} is not known")),
@@ -681,8 +690,8 @@ pub fn classifier(attributes: &Attributes) -> Result<Kernel, Fault> {
         let Votes { mut sums, mut voted } = ensemble.votes(call, x, Aggregate::Sum)?;
         let mut chosen = Vec::with_capacity(sums.len() / n);
         for (row, voted) in sums.chunks_mut(n).zip(voted.chunks_mut(n)) {
-            if let ([first, second], [_, second_voted]) = (&mut *row, &*voted) {
-                let (class, scores) = binary.decide([*first, *second], *second_voted, &base, post);
+            if let ([first, second], [first_voted, second_voted]) = (&mut *row, &*voted) {
+                let (class, scores) = binary.decide([*first, *second], [*first_voted, *second_voted], &base, post);
                 chosen.push(class);
                 [*first, *second] = scores;
                 continue;
@@ -714,8 +723,9 @@ struct Binary {
 
 impl Binary {
     /// The class of a row and the scores of both.
-    fn decide(self, sums: [f64; 2], second_voted: bool, base: &[f64], post: Post) -> (usize, [f64; 2]) {
+    fn decide(self, sums: [f64; 2], voted: [bool; 2], base: &[f64], post: Post) -> (usize, [f64; 2]) {
         let [mut first, mut second] = sums;
+        let [first_voted, second_voted] = voted;
         let mut both = true;
         match *base {
             [_, base] if second_voted => {
@@ -732,11 +742,19 @@ impl Binary {
             }
             _ => both = second_voted,
         }
-        let weight = if second_voted { second } else { first };
+        let weight = match voted {
+            [_, true] => second,
+            [true, false] => first,
+            [false, false] => 0.0,
+        };
         let bound = if self.one_sided && self.positive { 0.5 } else { 0.0 };
         let class = usize::from(weight > bound);
         if both {
-            let mut scores = [first, second];
+            // Without a vote a score is 0, whatever was added.
+            let mut scores = [
+                if first_voted { first } else { 0.0 },
+                if second_voted { second } else { 0.0 },
+            ];
             post.apply(&mut scores);
             return (class, scores);
         }
@@ -745,9 +763,9 @@ impl Binary {
         } else {
             Second::Opposite
         };
-        if post == Post::Probit {
-            return (class, [super::post::probit(first), 0.0]);
+        match post {
+            Post::Probit => (class, [super::post::probit(first), 0.0]),
+            _ => (class, two(first, second, post)),
         }
-        (class, two(first, second, post))
     }
 }
