@@ -8,7 +8,7 @@ use prost::Message;
 
 /// The most nodes, attributes, tensors and values in a file, and the most texts. A forest has a text a node of its trees.
 const MAX_MESSAGES: usize = 1 << 20;
-const MAX_TEXTS: usize = 1 << 25;
+const MAX_TEXTS: usize = 1 << 24;
 /// Graphs within attributes of nodes, below the graph of the model.
 const MAX_DEPTH: usize = 3;
 

@@ -228,13 +228,17 @@ impl Scorer {
         if let Some(names) = self.column_names() {
             return names
                 .into_iter()
-                .map(|wanted| match columns.iter().find(|(name, _)| *name == wanted) {
-                    Some(column) => Ok(vec![*column]),
-                    None => Err(OnnxError::Columns {
-                        expected: format!("a column `{wanted}`"),
-                        found: "none of that name".to_owned(),
-                    }),
-                })
+                .map(
+                    |wanted| match (columns.iter().find(|(name, _)| *name == wanted), columns) {
+                        (Some(column), _) => Ok(vec![*column]),
+                        // A matrix of one column has a name of its own.
+                        (None, [only]) if self.inputs.len() == 1 => Ok(vec![*only]),
+                        (None, _) => Err(OnnxError::Columns {
+                            expected: format!("a column `{wanted}`"),
+                            found: "none of that name".to_owned(),
+                        }),
+                    },
+                )
                 .collect();
         }
         let known: Option<Vec<usize>> = self.inputs.iter().map(Input::n_columns).collect();

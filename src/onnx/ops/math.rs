@@ -355,7 +355,7 @@ pub fn top_k(attributes: &Attributes) -> Result<Kernel, Fault> {
             Ok(k) if k <= n => k,
             _ => return wrong(format!("the best {k} of {n} can not be taken")),
         };
-        call.meter.spend_product(&[x.len(), 1 + n.ilog2() as usize])?;
+        call.meter.spend_product(&[x.len(), 1 + n.max(1).ilog2() as usize])?;
         let values = x.to_doubles()?;
         let mut shape = x.shape().to_vec();
         shape[along] = k;

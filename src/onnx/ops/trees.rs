@@ -5,6 +5,7 @@
 //! nearer to what trained the model. Source for two classes, about which the specification is silent: onnxruntime 1.32.
 
 use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
 
 use super::super::attributes::Attributes;
 use super::super::graph::{Call, Kernel};
@@ -13,7 +14,7 @@ use super::linear::answer;
 use super::math::{kernel, one, singles};
 use super::post::{Post, Second, two};
 
-/// When a row goes to the first of a node's children.
+/// When a row goes to the true side of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
     AtMost,
@@ -80,23 +81,26 @@ struct Raw {
     mode: Mode,
     feature: usize,
     threshold: f64,
-    missing_first: bool,
+    missing_true: bool,
+    /// The false side and the true side.
     children: [usize; 2],
     weights: Vec<(u32, f64)>,
 }
 
-/// A node as it is walked: `feature` is `LEAF` for leaves, whose `first` and `second` are the range of their weights;
-/// its highest bit says that a missing number goes to the first child.
+/// A node as it is walked: `feature` is `LEAF` for leaves, whose `children` are the range of their weights. Otherwise
+/// its highest bit says that a missing number goes to the true side, which is the second child.
 #[derive(Debug, Clone, Copy)]
 struct Node<T> {
     threshold: T,
     feature: u32,
-    first: u32,
-    second: u32,
+    children: [u32; 2],
 }
 
+/// How many rows walk down a tree side by side, so that one need not wait for the other's memory.
+const LANES: usize = 8;
+
 const LEAF: u32 = u32::MAX;
-const MISSING_FIRST: u32 = 1 << 31;
+const MISSING_TRUE: u32 = 1 << 31;
 
 /// A number that is held against a threshold.
 trait Real: Copy + PartialOrd + std::fmt::Debug {
@@ -123,7 +127,7 @@ struct Forest<T> {
     modes: Vec<Mode>,
     /// What all branches have in common, if they have.
     one_mode: Option<Mode>,
-    any_missing_first: bool,
+    any_missing_true: bool,
     weights: Vec<(u32, f64)>,
     roots: Vec<u32>,
     n_features: usize,
@@ -153,7 +157,7 @@ impl<T: Copy> Forest<T> {
             nodes: Vec::with_capacity(raw.len()),
             modes: Vec::with_capacity(raw.len()),
             one_mode: None,
-            any_missing_first: false,
+            any_missing_true: false,
             weights: Vec::new(),
             roots: Vec::with_capacity(roots.len()),
             n_features: 0,
@@ -164,8 +168,9 @@ impl<T: Copy> Forest<T> {
             return Err(Fault::TooLarge);
         }
         let (mut places, mut depths) = (vec![None; raw.len()], vec![None; raw.len()]);
+        let mut open = vec![false; raw.len()];
         for &root in roots {
-            forest.depth += depth(raw, root, &mut depths)?;
+            forest.depth += depth(raw, root, &mut depths, &mut open)?;
             let at = forest.place(raw, root, &mut places, narrow)?;
             forest.roots.push(at);
         }
@@ -178,7 +183,7 @@ impl<T: Copy> Forest<T> {
         Ok(forest)
     }
 
-    /// Appends a node and what is below it, the first child next to its parent. Depth is known to be finite.
+    /// Appends a node and what is below it, the true side next to its parent. Depth is known to be finite.
     fn place(
         &mut self,
         raw: &[Raw],
@@ -193,15 +198,15 @@ impl<T: Copy> Forest<T> {
                 Some(at) => at,
                 None => self.append(&raw[node], narrow(raw[node].threshold))?,
             };
-            if let Some((parent, second)) = parent {
+            if let Some((parent, side)) = parent {
                 let parent: &mut Node<T> = &mut self.nodes[parent as usize];
-                *(if second { &mut parent.second } else { &mut parent.first }) = at;
+                parent.children[usize::from(side)] = at;
             }
             if known.is_none() {
                 places[node] = Some(at);
                 if raw[node].mode != Mode::Leaf {
-                    waiting.push((raw[node].children[1], Some((at, true))));
                     waiting.push((raw[node].children[0], Some((at, false))));
+                    waiting.push((raw[node].children[1], Some((at, true))));
                 }
             }
         }
@@ -216,10 +221,10 @@ impl<T: Copy> Forest<T> {
         } else {
             let feature = index(raw.feature)?;
             self.n_features = self.n_features.max(raw.feature + 1);
-            self.any_missing_first |= raw.missing_first;
+            self.any_missing_true |= raw.missing_true;
             (
-                if raw.missing_first {
-                    feature | MISSING_FIRST
+                if raw.missing_true {
+                    feature | MISSING_TRUE
                 } else {
                     feature
                 },
@@ -232,8 +237,7 @@ impl<T: Copy> Forest<T> {
         self.nodes.push(Node {
             threshold,
             feature,
-            first,
-            second: index(self.weights.len())?,
+            children: [first, index(self.weights.len())?],
         });
         self.modes.push(raw.mode);
         Ok(at)
@@ -246,7 +250,7 @@ impl<T: Copy> Forest<T> {
             n_columns,
             aggregate,
         } = rows;
-        if self.n_features > n_columns {
+        if self.n_features.max(1) > n_columns {
             return wrong(format!("it asks for {} features and gets {n_columns}", self.n_features));
         }
         let n_rows = x.len().checked_div(n_columns).unwrap_or(0);
@@ -265,61 +269,71 @@ impl<T: Copy> Forest<T> {
             n_columns,
             aggregate,
         };
-        let missing_first = |node: &Node<T>, value: X| node.feature & MISSING_FIRST != 0 && value.is_missing();
-        match (self.one_mode, self.any_missing_first) {
+        let missing_true = |node: &Node<T>, value: X| node.feature & MISSING_TRUE != 0 && value.is_missing();
+        match (self.one_mode, self.any_missing_true) {
             (Some(Mode::AtMost), false) => {
                 self.walk(rows, &mut votes, |_, value, node| value <= widen(node.threshold));
             }
             (Some(Mode::AtMost), true) => self.walk(rows, &mut votes, |_, value, node| {
-                value <= widen(node.threshold) || missing_first(node, value)
+                value <= widen(node.threshold) || missing_true(node, value)
             }),
             (Some(Mode::Less), false) => {
                 self.walk(rows, &mut votes, |_, value, node| value < widen(node.threshold));
             }
             _ => self.walk(rows, &mut votes, |at, value, node| {
-                self.modes[at].holds(value, widen(node.threshold)) || missing_first(node, value)
+                self.modes[at].holds(value, widen(node.threshold)) || missing_true(node, value)
             }),
         }
         Ok(votes)
     }
 
-    fn walk<X: Real>(&self, rows: Rows<X>, votes: &mut Votes, to_first: impl Fn(usize, X, &Node<T>) -> bool) {
+    fn walk<X: Real>(&self, rows: Rows<X>, votes: &mut Votes, holds: impl Fn(usize, X, &Node<T>) -> bool) {
         let Rows {
             x,
             n_columns,
             aggregate,
         } = rows;
         for &root in &self.roots {
-            for (row, x) in x.chunks_exact(n_columns).enumerate() {
-                let mut at = root as usize;
-                let leaf = loop {
-                    let node = &self.nodes[at];
-                    if node.feature == LEAF {
-                        break node;
+            for (block, x) in x.chunks(LANES * n_columns).enumerate() {
+                let mut at = [root; LANES];
+                let mut moving = true;
+                while moving {
+                    moving = false;
+                    for (at, x) in at.iter_mut().zip(x.chunks_exact(n_columns)) {
+                        let node = &self.nodes[*at as usize];
+                        if node.feature != LEAF {
+                            let value = x[(node.feature & !MISSING_TRUE) as usize];
+                            *at = node.children[usize::from(holds(*at as usize, value, node))];
+                            moving = true;
+                        }
                     }
-                    let value = x[(node.feature & !MISSING_FIRST) as usize];
-                    let first = to_first(at, value, node);
-                    at = if first { node.first } else { node.second } as usize;
-                };
-                for &(target, weight) in &self.weights[leaf.first as usize..leaf.second as usize] {
-                    let place = row * self.n_targets + target as usize;
-                    let (sum, voted) = (&mut votes.sums[place], &mut votes.voted[place]);
-                    match aggregate {
-                        Aggregate::Sum | Aggregate::Average => *sum += weight,
-                        Aggregate::Min if !*voted || weight < *sum => *sum = weight,
-                        Aggregate::Max if !*voted || weight > *sum => *sum = weight,
-                        Aggregate::Min | Aggregate::Max => {}
-                    }
-                    *voted = true;
+                }
+                for (lane, &at) in at.iter().enumerate().take(x.len() / n_columns) {
+                    let [start, end] = self.nodes[at as usize].children;
+                    self.vote(block * LANES + lane, start as usize..end as usize, aggregate, votes);
                 }
             }
+        }
+    }
+
+    /// Adds what a leaf says about a row.
+    fn vote(&self, row: usize, weights: Range<usize>, aggregate: Aggregate, votes: &mut Votes) {
+        for &(target, weight) in &self.weights[weights] {
+            let place = row * self.n_targets + target as usize;
+            let (sum, voted) = (&mut votes.sums[place], &mut votes.voted[place]);
+            match aggregate {
+                Aggregate::Sum | Aggregate::Average => *sum += weight,
+                Aggregate::Min if !*voted || weight < *sum => *sum = weight,
+                Aggregate::Max if !*voted || weight > *sum => *sum = weight,
+                Aggregate::Min | Aggregate::Max => {}
+            }
+            *voted = true;
         }
     }
 }
 
 /// The greatest number of steps below a node. `Err` if the nodes lead back to where they were.
-fn depth(raw: &[Raw], root: usize, known: &mut [Option<u64>]) -> Result<u64, Fault> {
-    let mut open = vec![false; raw.len().min(1 << 30)];
+fn depth(raw: &[Raw], root: usize, known: &mut [Option<u64>], open: &mut [bool]) -> Result<u64, Fault> {
     let mut waiting = vec![root];
     while let Some(&node) = waiting.last() {
         if known[node].is_some() {
@@ -482,11 +496,11 @@ fn nodes(attributes: &Attributes, weights: &str) -> Result<(Vec<Raw>, Vec<usize>
             mode,
             feature: if leaf { 0 } else { feature(features[i])? },
             threshold: thresholds[i],
-            missing_first: missing.get(i) == Some(&1),
+            missing_true: missing.get(i) == Some(&1),
             children: if leaf {
                 [i, i]
             } else {
-                [find(trees[i], on_true[i])?, find(trees[i], on_false[i])?]
+                [find(trees[i], on_false[i])?, find(trees[i], on_true[i])?]
             },
             weights: Vec::new(),
         });
@@ -510,7 +524,7 @@ fn nodes(attributes: &Attributes, weights: &str) -> Result<(Vec<Raw>, Vec<usize>
 
 fn feature(id: i64) -> Result<usize, Fault> {
     match usize::try_from(id) {
-        Ok(feature) if feature < MISSING_FIRST as usize - 1 => Ok(feature),
+        Ok(feature) if feature < MISSING_TRUE as usize - 1 => Ok(feature),
         _ => wrong(format!("{id} is not a feature")),
     }
 }
@@ -639,8 +653,8 @@ pub fn ensemble(attributes: &Attributes) -> Result<Kernel, Fault> {
             mode: Mode::numbered(modes[i])?,
             feature: feature(features[i])?,
             threshold: thresholds[i],
-            missing_first: missing.get(i) == Some(&1),
-            children: [child(on_true[i], true_leaf[i])?, child(on_false[i], false_leaf[i])?],
+            missing_true: missing.get(i) == Some(&1),
+            children: [child(on_false[i], false_leaf[i])?, child(on_true[i], true_leaf[i])?],
             weights: Vec::new(),
         });
     }
@@ -650,7 +664,7 @@ pub fn ensemble(attributes: &Attributes) -> Result<Kernel, Fault> {
             mode: Mode::Leaf,
             feature: 0,
             threshold: 0.0,
-            missing_first: false,
+            missing_true: false,
             children: [0, 0],
             weights: vec![(target, weight)],
         });

@@ -7,7 +7,7 @@ use prost::Message;
 
 use super::super::graph::{Meter, Program};
 use super::super::proto::{self, element};
-use super::super::tensor::Tensor;
+use super::super::tensor::{Tensor, int};
 use super::{Column, LIMIT, Scorer, bytes, error_of};
 
 fn initializer(name: &str, dims: &[i64], int64s: &[i64]) -> proto::Tensor {
@@ -185,6 +185,14 @@ fn columns_that_do_not_fit_are_told() {
     insta::assert_snapshot!(error(&full(Column::Numbers(&numbers))), @"input `island` is text, and column `island` has numbers");
     insta::assert_snapshot!(error(&full(Column::Texts(&texts[..1]))), @"the model asks for columns of equally many rows and gets 1 in `island` and 2 in `bill_length_mm`");
     let scorer = Scorer::new(&bytes("onnx/skl/forest_three.onnx"), LIMIT).unwrap();
+    let one = model(proto::Graph {
+        inputs: vec![value("X", element::FLOAT, &[None, Some(1)])],
+        ..graph(vec![], vec![node("Abs", &["X"], "y", vec![])])
+    });
+    let scores = Scorer::new(&one, LIMIT)
+        .unwrap()
+        .score(&[("age", Column::Numbers(&numbers))]);
+    insta::assert_snapshot!(format!("{scores:?}"), @"Ok(Values { values: [1.0, 2.0], n_targets: 1 })");
     let narrow = scorer.score(&[("a", Column::Numbers(&numbers))]).unwrap_err();
     insta::assert_snapshot!(error_of(&narrow), @"the model asks for 4 columns and gets 1");
 }
@@ -192,7 +200,7 @@ fn columns_that_do_not_fit_are_told() {
 /// What a few bytes ask for is not made.
 #[test]
 fn great_values_are_refused() {
-    let shape = |dims: &[i64]| initializer("s", &[dims.len() as i64], dims);
+    let shape = |dims: &[i64]| initializer("s", &[int(dims.len())], dims);
     let of = |dims: &[i64]| check(vec![shape(dims)], vec![node("ConstantOfShape", &["s"], "y", vec![])]);
     insta::assert_snapshot!(of(&[1 << 31, 1 << 31]), @"operator `ConstantOfShape` can not be computed: a value would have more than 16777216 elements, or all together take more than 1024 MiB");
     insta::assert_snapshot!(of(&[1 << 25]), @"operator `ConstantOfShape` can not be computed: a value would have more than 16777216 elements, or all together take more than 1024 MiB");
@@ -232,7 +240,7 @@ fn great_values_are_refused() {
 /// A tree of a root and its children, by what the lists of node ids say.
 fn tree(on_true: &[i64], on_false: &[i64], features: &[i64], target: i64) -> String {
     let n = on_true.len();
-    let ids: Vec<i64> = (0..n as i64).collect();
+    let ids: Vec<i64> = (0..int(n)).collect();
     let leaf = |i: usize| on_true[i] < 0;
     let plain = |values: &[i64]| values.iter().map(|&value| value.max(0)).collect::<Vec<_>>();
     let modes = proto::Attribute {
@@ -264,7 +272,7 @@ fn tree(on_true: &[i64], on_false: &[i64], features: &[i64], target: i64) -> Str
         floats("nodes_values", n),
         modes,
         ints("target_treeids", &[0]),
-        ints("target_nodeids", &[n as i64 - 1]),
+        ints("target_nodeids", &[int(n) - 1]),
         ints("target_ids", &[target]),
         floats("target_weights", 1),
     ];
@@ -349,24 +357,17 @@ fn mutants(seed: u64, mutate: impl Fn(&mut Vec<u8>, &mut Dice)) -> (usize, usize
         n_read += 1;
         let numbers = [0.5, f64::NAN, -1e300];
         let texts = ["", "Dream", "male"];
-        let columns: Vec<(String, Column)> = match scorer.column_names() {
-            Some(names) => {
-                let kinds = scorer.inputs().iter().map(|input| input.kind);
-                let column = |kind| match kind {
-                    super::Kind::Text => Column::Texts(&texts),
-                    _ => Column::Numbers(&numbers),
-                };
-                names.into_iter().map(str::to_owned).zip(kinds.map(column)).collect()
-            }
-            None => {
-                let n = scorer
-                    .inputs()
-                    .iter()
-                    .filter_map(super::Input::n_columns)
-                    .sum::<usize>()
-                    .min(64);
-                (0..n).map(|i| (i.to_string(), Column::Numbers(&numbers[..]))).collect()
-            }
+        let columns: Vec<(String, Column)> = if let Some(names) = scorer.column_names() {
+            let kinds = scorer.inputs().iter().map(|input| input.kind);
+            let column = |kind| match kind {
+                super::Kind::Text => Column::Texts(&texts),
+                _ => Column::Numbers(&numbers),
+            };
+            names.into_iter().map(str::to_owned).zip(kinds.map(column)).collect()
+        } else {
+            let widths = scorer.inputs().iter().filter_map(super::Input::n_columns);
+            let n = widths.fold(0, usize::saturating_add).min(64);
+            (0..n).map(|i| (i.to_string(), Column::Numbers(&numbers[..]))).collect()
         };
         let columns: Vec<(&str, Column)> = columns.iter().map(|(name, column)| (name.as_str(), *column)).collect();
         n_answered += usize::from(scorer.score(&columns).is_ok());
@@ -389,7 +390,7 @@ fn rearranged(bytes: &mut Vec<u8>, dice: &mut Dice) {
         .flat_map(|n| [&n.inputs[..], &n.outputs].concat())
         .collect();
     let wild = [-1, 0, 1, 2, 7, 1 << 20, i64::from(i32::MAX), i64::MAX, i64::MIN];
-    for _ in 0..1 + dice.roll(3) {
+    for _ in 0..=dice.roll(3) {
         let (at, n) = (dice.roll(graph.nodes.len()), graph.nodes.len());
         match dice.roll(8) {
             0 => {
@@ -450,7 +451,7 @@ fn mutants_end_in_an_answer_or_an_error() {
         bytes[at] ^= 1 << dice.roll(8);
     });
     let several = mutants(3, |bytes, dice| {
-        for _ in 0..1 + dice.roll(16) {
+        for _ in 0..=dice.roll(16) {
             let at = dice.roll(bytes.len());
             bytes[at] = u8::try_from(dice.roll(256)).unwrap();
         }
