@@ -73,7 +73,10 @@ fn env(folder: &Path) -> BTreeMap<String, String> {
     [
         // Whoever has no name in a container can not run flows.
         ("METAFLOW_USER", "ci".to_owned()),
-        ("METAFLOW_DATASTORE_SYSROOT_LOCAL", folder.to_string_lossy().into_owned()),
+        (
+            "METAFLOW_DATASTORE_SYSROOT_LOCAL",
+            folder.to_string_lossy().into_owned(),
+        ),
         ("METAFLOW_CARD_LOCALROOT", place("mf.cards")),
         ("METAFLOW_HOME", place("home")),
     ]
@@ -99,7 +102,10 @@ pub fn is_project(flow_source: &str) -> bool {
         let Some(decorator) = line.strip_prefix('@') else {
             return false;
         };
-        let decorator = decorator.trim_start().strip_prefix("metaflow.").unwrap_or(decorator.trim_start());
+        let decorator = decorator
+            .trim_start()
+            .strip_prefix("metaflow.")
+            .unwrap_or(decorator.trim_start());
         decorator
             .strip_prefix("project")
             .is_some_and(|rest| rest.trim_start().starts_with('('))

@@ -19,7 +19,9 @@ pub enum Line<'a> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum What<'a> {
-    Started { is_retry: bool },
+    Started {
+        is_retry: bool,
+    },
     Finished,
     Failed,
     /// How many tasks a `foreach` makes.
@@ -37,10 +39,13 @@ pub fn parse_line(line: &str) -> Line<'_> {
 
 fn after_time(line: &str) -> Option<&str> {
     let (time, rest) = line.split_at_checked("YYYY-MM-DD hh:mm:ss.mmm".len())?;
-    let is_time = time.bytes().zip(b"0000-00-00 00:00:00.000").all(|(byte, like)| match like {
-        b'0' => byte.is_ascii_digit(),
-        other => byte == *other,
-    });
+    let is_time = time
+        .bytes()
+        .zip(b"0000-00-00 00:00:00.000")
+        .all(|(byte, like)| match like {
+            b'0' => byte.is_ascii_digit(),
+            other => byte == *other,
+        });
     rest.strip_prefix(' ').filter(|_| is_time)
 }
 

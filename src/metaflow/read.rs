@@ -17,8 +17,8 @@ const CARDS: &str = "mf.cards";
 /// Of a file that Metaflow writes about a task.
 const MAX_JSON: u64 = 4 << 20;
 const MAX_STDERR: u64 = 4 << 20;
-/// Of an artifact that is decoded, packed and unpacked.
-const MAX_ARTIFACT: u64 = 16 << 20;
+/// Of an artifact that is decoded, packed and unpacked: metrics, parameters, the graph.
+const MAX_ARTIFACT: u64 = 2 << 20;
 const MAX_STEPS: usize = 1000;
 const MAX_TASKS: usize = 20_000;
 const MAX_CARDS: usize = 64;
@@ -27,8 +27,8 @@ const MAX_ATTEMPTS: usize = 100;
 const MAX_PARAMETERS: usize = 100;
 
 const PLAIN: Limits = Limits {
-    size_bytes: 16 << 20,
-    unpacked_bytes: 16 << 20,
+    size_bytes: 2 << 20,
+    unpacked_bytes: 2 << 20,
     n_opcodes: 1_000_000,
     n_values: 200_000,
     n_parts: 1,
@@ -116,7 +116,9 @@ fn identity(folder: &Path) -> Result<(String, String), MetaflowError> {
 fn is_name(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 200
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
 }
 
 fn joined<'a>(base: &[&'a str], rest: &[&'a str]) -> Vec<&'a str> {
@@ -234,7 +236,9 @@ impl Store<'_> {
         if bytes.len() as u64 > MAX_ARTIFACT {
             return Err(format!("it unpacks to more than {MAX_ARTIFACT} bytes"));
         }
-        let found = Sha1::digest(&bytes).iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+        let found = Sha1::digest(&bytes)
+            .iter()
+            .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
         if !found.eq_ignore_ascii_case(sha) {
             return Err("its content is not what it was when it was kept".to_owned());
         }

@@ -130,14 +130,21 @@ pub fn parse_data(bytes: &[u8]) -> Option<Data> {
     let artifact = |name: &String| {
         let info = info.and_then(|info| info.get(name));
         let kind = info.and_then(|info| info.get("type")?.as_str()).unwrap_or_default();
-        let kind = kind.strip_prefix("<class '").and_then(|kind| kind.strip_suffix("'>")).unwrap_or(kind);
+        let kind = kind
+            .strip_prefix("<class '")
+            .and_then(|kind| kind.strip_suffix("'>"))
+            .unwrap_or(kind);
         Artifact {
             name: clean(name, MAX_SHOWN),
             kind: clean(kind, MAX_SHOWN),
             size_bytes: info.and_then(|info| info.get("size")?.as_u64()).unwrap_or(0),
         }
     };
-    let mut artifacts: Vec<_> = objects.keys().filter(|name| !name.starts_with('_')).map(artifact).collect();
+    let mut artifacts: Vec<_> = objects
+        .keys()
+        .filter(|name| !name.starts_with('_'))
+        .map(artifact)
+        .collect();
     artifacts.sort_by(|a, b| a.name.cmp(&b.name));
     Some(Data {
         objects: objects
@@ -188,10 +195,22 @@ pub fn graph(info: &Json) -> Graph {
         end_step: info.get("end_step").and_then(Json::as_str).map(str::to_owned),
         ..Graph::default()
     };
-    for (name, step) in info.get("steps").and_then(Json::as_object).into_iter().flatten().take(1000) {
+    for (name, step) in info
+        .get("steps")
+        .and_then(Json::as_object)
+        .into_iter()
+        .flatten()
+        .take(1000)
+    {
         let name = clean(name, MAX_SHOWN);
         let kind = clean(step.get("type").and_then(Json::as_str).unwrap_or_default(), MAX_SHOWN);
-        for next in step.get("next").and_then(Json::as_array).into_iter().flatten().take(1000) {
+        for next in step
+            .get("next")
+            .and_then(Json::as_array)
+            .into_iter()
+            .flatten()
+            .take(1000)
+        {
             if let Some(next) = next.as_str() {
                 graph.edges.push(Edge {
                     from: name.clone(),
@@ -200,7 +219,9 @@ pub fn graph(info: &Json) -> Graph {
                 });
             }
         }
-        graph.steps.insert(name, (kind, step.get("line").and_then(Json::as_u64)));
+        graph
+            .steps
+            .insert(name, (kind, step.get("line").and_then(Json::as_u64)));
     }
     let parameters = info.get("parameters").and_then(Json::as_array);
     graph.parameters = parameters
@@ -234,7 +255,9 @@ fn step(name: &str, tasks: &[Task], graph: &Graph) -> StepRun {
         line: known.and_then(|(_, line)| *line),
         n_tasks: tasks.len(),
         n_failed: tasks.iter().filter(|task| !task.is_ok()).count(),
-        n_retries: tasks.iter().fold(0, |sum: u64, task| sum.saturating_add(task.last_attempt)),
+        n_retries: tasks
+            .iter()
+            .fold(0, |sum: u64, task| sum.saturating_add(task.last_attempt)),
         seconds: elapsed_ms.map(|ms| ms as f64 / 1e3),
         first_start_ms,
         last_end_ms,

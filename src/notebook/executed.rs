@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use super::places::source_lines;
 use super::prepare::INJECTED;
 use super::{NotebookError, has_tag, is_code, parse};
-use crate::base::clean;
+use crate::base::{clean, without_escapes};
 
 const MAX_SHOWN: usize = 300;
 const MAX_TRACEBACK: usize = 20;
@@ -17,8 +17,10 @@ pub struct Executed {
     /// Cells with code, that with the parameters left out.
     pub n_cells: usize,
     /// Of these, how many began.
-    pub n_executed: usize,
+    pub n_begun: usize,
     pub failed: Option<FailedCell>,
+    /// Why it ended where no cell failed: the time was up, or the kernel died or did not start; inert text.
+    pub stopped: Option<String>,
     /// The number of a cell among all cells of the notebook in the repository, from 1 on, and how long it took.
     pub seconds: Vec<(usize, f64)>,
 }
@@ -51,8 +53,13 @@ pub fn executed(executed: &[u8], original: &[u8]) -> Result<Executed, NotebookEr
         .or_else(|| stopped_at(&notebook, cells.len()));
     Ok(Executed {
         n_cells: code.len(),
-        n_executed: code.iter().filter(|index| has_begun(&cells[**index])).count(),
+        n_begun: code.iter().filter(|index| has_begun(&cells[**index])).count(),
         failed: failed_index.map(|index| failed(&notebook, &cells[index], numbers[index], &places)),
+        stopped: notebook
+            .pointer("/metadata/mlops/failed/why")
+            .and_then(Json::as_str)
+            .filter(|why| *why != "failed")
+            .map(|why| clean(why, MAX_SHOWN)),
         seconds: code
             .iter()
             .filter_map(|index| Some((numbers[*index], seconds(&cells[*index])?)))
@@ -61,7 +68,10 @@ pub fn executed(executed: &[u8], original: &[u8]) -> Result<Executed, NotebookEr
 }
 
 fn cells(notebook: &Json) -> &[Json] {
-    notebook.get("cells").and_then(Json::as_array).map_or(&[], Vec::as_slice)
+    notebook
+        .get("cells")
+        .and_then(Json::as_array)
+        .map_or(&[], Vec::as_slice)
 }
 
 /// The number in the repository of each executed cell: one cell more is there if parameters were injected, 0 for it, and
@@ -110,7 +120,10 @@ fn failed(notebook: &Json, cell: &Json, number: usize, places: &[Vec<usize>]) ->
     });
     let (ename, evalue) = match error {
         Some(error) => (text(error.get("ename")), text(error.get("evalue"))),
-        None => ("Stopped".to_owned(), text(notebook.pointer("/metadata/mlops/failed/why"))),
+        None => (
+            "Stopped".to_owned(),
+            text(notebook.pointer("/metadata/mlops/failed/why")),
+        ),
     };
     FailedCell {
         number,
@@ -128,24 +141,27 @@ fn traceback(error: Option<&Json>) -> Vec<String> {
         .flat_map(str::lines)
         .take(10_000)
         .map(|line| {
+            let line = without_escapes(line);
             let indent = line.len() - line.trim_start_matches(' ').len();
-            format!("{}{}", " ".repeat(indent.min(16)), clean(line, MAX_SHOWN))
+            format!("{}{}", " ".repeat(indent.min(16)), clean(&line, MAX_SHOWN))
         })
         .filter(|line| !line.trim().is_empty())
         .collect()
 }
 
-/// The line of the cell's own source in its traceback: the first frame, since later ones are in what it called. Written
-/// `Cell In[3], line 2` by IPython 8 and later, `line 2` alone for a mistake in the syntax of the cell.
+/// The line of the cell's own source in its traceback: the first frame, since later ones are in what it called.
 fn line_within(traceback: &[String], cell: &Json) -> Option<usize> {
     let count = cell.get("execution_count").and_then(Json::as_u64)?;
+    // `Cell In[3], line 2` by IPython 8.6 and later.
     let mark = format!("Cell In[{count}], line ");
-    let mut found = traceback.iter().filter_map(|line| {
-        let rest = line.split_once(&mark)?.1;
-        let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;
-        digits.parse().ok()
-    });
-    found.next()
+    let named = traceback.iter().find_map(|line| number(line.split_once(&mark)?.1));
+    // An arrow at the line, by all of them.
+    let arrow = |line: &String| number(line.strip_prefix("--")?.trim_start_matches('-').strip_prefix("> ")?);
+    named.or_else(|| traceback.iter().find_map(arrow))
+}
+
+fn number(text: &str) -> Option<usize> {
+    text.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 fn has_begun(cell: &Json) -> bool {

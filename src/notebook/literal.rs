@@ -14,8 +14,8 @@ pub enum ParamValue {
     Int(i64),
     Float(f64),
     Text(String),
-    List(Vec<ParamValue>),
-    Dict(Vec<(String, ParamValue)>),
+    List(Vec<Self>),
+    Dict(Vec<(String, Self)>),
 }
 
 impl ParamValue {
@@ -40,12 +40,14 @@ impl ParamValue {
             Self::Bool(true) => out.push_str("True"),
             Self::Bool(false) => out.push_str("False"),
             Self::Int(value) => out.push_str(&value.to_string()),
-            Self::Float(value) if value.is_nan() => out.push_str("float(\"nan\")"),
+            Self::Float(value) if value.is_nan() => out.push_str("float('nan')"),
             Self::Float(value) if value.is_infinite() => {
-                out.push_str(if *value > 0.0 { "float(\"inf\")" } else { "float(\"-inf\")" });
+                out.push_str(if *value > 0.0 { "float('inf')" } else { "float('-inf')" });
             }
             // The shortest that reads as the same number, with a point or an exponent in it.
-            Self::Float(value) => out.push_str(&format!("{value:?}")),
+            Self::Float(value) => {
+                let _ = write!(out, "{value:?}"); // Writing to a string can not fail.
+            }
             Self::Text(text) => quote(text, out),
             Self::List(items) => {
                 out.push('[');

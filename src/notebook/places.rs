@@ -112,8 +112,17 @@ impl Walk<'_> {
                 }
                 b',' | b':' => self.at += 1,
                 _ => {
-                    while self.bytes.get(self.at).is_some_and(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte)) {
+                    let start = self.at;
+                    while self
+                        .bytes
+                        .get(self.at)
+                        .is_some_and(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte))
+                    {
                         self.at += 1;
+                    }
+                    // No letter or digit of a word or number: this is no JSON.
+                    if self.at == start {
+                        return None;
                     }
                 }
             }

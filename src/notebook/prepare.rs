@@ -42,14 +42,21 @@ pub fn prepare(bytes: &[u8], parameters: &[(String, ParamValue)]) -> Result<Vec<
 }
 
 fn only_python(notebook: &Json) -> Result<(), NotebookError> {
-    let text = |place: &str| notebook.pointer(place).and_then(Json::as_str).filter(|text| !text.is_empty());
+    let text = |place: &str| {
+        notebook
+            .pointer(place)
+            .and_then(Json::as_str)
+            .filter(|text| !text.is_empty())
+    };
     let language = text("/metadata/kernelspec/language").or_else(|| text("/metadata/language_info/name"));
     let name = text("/metadata/kernelspec/name");
     let is_python = match (language, name) {
         (Some(language), _) => language.eq_ignore_ascii_case("python") || language.eq_ignore_ascii_case("ipython"),
         (None, Some(name)) => {
             let shown = text("/metadata/kernelspec/display_name").unwrap_or(name);
-            [name, shown].iter().any(|text| text.to_ascii_lowercase().contains("python"))
+            [name, shown]
+                .iter()
+                .any(|text| text.to_ascii_lowercase().contains("python"))
         }
         (None, None) => true,
     };
@@ -88,12 +95,7 @@ fn clear(cell: &mut Json) {
 }
 
 fn inject(cells: &mut Vec<Json>, lines: &[String], has_ids: bool) {
-    let n_lines = lines.len();
-    let lines: Vec<String> = lines
-        .iter()
-        .enumerate()
-        .map(|(n, line)| if n + 1 < n_lines { format!("{line}\n") } else { line.clone() })
-        .collect();
+    let lines: Vec<String> = lines.iter().map(|line| format!("{line}\n")).collect();
     let mut cell = Map::new();
     cell.insert("cell_type".to_owned(), json!("code"));
     cell.insert("execution_count".to_owned(), Json::Null);

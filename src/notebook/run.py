@@ -3,6 +3,7 @@
 python run.py PREPARED EXECUTED DIRECTORY SECONDS; exits with 0, with 1 if a cell fails, with 97 if a package is missing.
 """
 
+import asyncio
 import os
 import signal
 import sys
@@ -35,6 +36,10 @@ class Client(NotebookClient):
     running = None
 
     async def async_execute_cell(self, cell, cell_index, *args, **kwargs):
+        if self.running is None:
+            # nbclient puts a handler of its own there, which ends the kernel and then stumbles over that.
+            asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
+            signal.signal(signal.SIGTERM, stop)
         self.running = cell_index
         return await super().async_execute_cell(cell, cell_index, *args, **kwargs)
 
@@ -55,6 +60,8 @@ def say(text):
 
 
 def main(prepared, executed, directory, seconds):
+    # Whatever a cell writes can be printed, whatever the locale.
+    sys.stdout.reconfigure(errors="backslashreplace")
     notebook = nbformat.read(prepared, as_version=4)
     client = Client(
         notebook,
@@ -71,7 +78,10 @@ def main(prepared, executed, directory, seconds):
     with tempfile.TemporaryDirectory(prefix="nb") as runtime:
         os.environ["JUPYTER_RUNTIME_DIR"] = runtime
         client.create_kernel_manager()
-        client.km.transport, client.km.ip = "ipc", os.path.join(runtime, "kernel")
+        socket = os.path.join(runtime, "kernel")
+        # The path of a socket has at most 107 bytes, and a number is added to this one.
+        if len(os.fsencode(socket)) < 100:
+            client.km.transport, client.km.ip = "ipc", socket
         try:
             client.execute()
         except CellExecutionError:
@@ -85,10 +95,8 @@ def main(prepared, executed, directory, seconds):
             if client.km is not None and client.km.has_kernel:
                 stopping = client.km.shutdown_kernel(now=True)
                 if hasattr(stopping, "__await__"):
-                    import asyncio
-
                     asyncio.run(stopping)
-    if why is not None and client.running is not None:
+    if why is not None:
         notebook.metadata["mlops"] = {"failed": {"cell": client.running, "why": why}}
     with open(executed, "w", encoding="utf-8") as file:
         nbformat.write(notebook, file)

@@ -2,8 +2,8 @@
 //!
 //! What scikit-learn (by skl2onnx), `LightGBM` and `XGBoost` (by onnxmltools) export is read, checked whole, and then
 //! answers for a table of columns. Rows are scored in batches, so a row's answer must not depend on other rows; no
-//! exporter makes such a model. Reading takes up to twenty times the memory of the file (a forest of tiny trees),
-//! scoring up to 1 GiB.
+//! exporter makes such a model, and it is refused. Reading takes up to twenty times the memory of the file (a forest of
+//! tiny trees), scoring up to 1 GiB.
 //!
 //! Oracles: scikit-learn and onnxruntime, `fixtures/onnx/skl`.
 

@@ -115,6 +115,84 @@ pub enum Scores {
     },
 }
 
+impl Scores {
+    /// Adds the answers for the rows that come next.
+    fn extend(&mut self, next: Self) -> Result<(), OnnxError> {
+        let widths = match (self, next) {
+            (
+                Self::Values { values, n_targets },
+                Self::Values {
+                    values: next,
+                    n_targets: width,
+                },
+            ) => {
+                let before = if values.is_empty() { width } else { *n_targets };
+                *n_targets = width;
+                values.extend(next);
+                (before, width)
+            }
+            (
+                Self::Classes {
+                    labels,
+                    scores,
+                    n_classes,
+                },
+                Self::Classes {
+                    labels: next,
+                    scores: more,
+                    n_classes: width,
+                },
+            ) => {
+                let before = if labels.is_empty() { width } else { *n_classes };
+                *n_classes = width;
+                labels.extend(next);
+                scores.extend(more);
+                (before, width)
+            }
+            _ => (0, 1),
+        };
+        if widths.0 == widths.1 {
+            Ok(())
+        } else {
+            Err(OnnxError::Invalid(
+                "it answers rows with different numbers of values".to_owned(),
+            ))
+        }
+    }
+
+    /// Whether the first row is what the only row of `alone` is.
+    fn begins_with(&self, alone: &Self) -> bool {
+        let same = |a: &[f64], b: &[f64]| {
+            a.len() >= b.len()
+                && a.iter()
+                    .zip(b)
+                    .all(|(a, b)| a.total_cmp(b).is_eq() || (a.is_nan() && b.is_nan()))
+        };
+        match (self, alone) {
+            (
+                Self::Values { values, n_targets },
+                Self::Values {
+                    values: alone,
+                    n_targets: width,
+                },
+            ) => n_targets == width && same(values, alone),
+            (
+                Self::Classes {
+                    labels,
+                    scores,
+                    n_classes,
+                },
+                Self::Classes {
+                    labels: label,
+                    scores: alone,
+                    n_classes: width,
+                },
+            ) => n_classes == width && labels.first() == label.first() && same(scores, alone),
+            _ => false,
+        }
+    }
+}
+
 /// A model that has been checked and can be asked.
 #[derive(Debug)]
 pub struct Scorer {
@@ -187,28 +265,12 @@ impl Scorer {
             });
         }
         let meter = Meter::new(STEPS.saturating_add(STEPS_A_ROW.saturating_mul(n_rows as u64)));
-        let mut scores = match &self.answer {
-            Answer::Values => Scores::Values {
-                values: Vec::new(),
-                n_targets: 0,
-            },
-            Answer::Classes { .. } => Scores::Classes {
-                labels: Vec::with_capacity(n_rows),
-                scores: Vec::new(),
-                n_classes: 0,
-            },
-        };
+        let mut scores = self.nothing();
         let (mut start, mut batch_rows) = (0, self.batch_rows);
         while start < n_rows {
             let end = n_rows.min(start + batch_rows);
-            let inputs = self
-                .inputs
-                .iter()
-                .zip(&taken)
-                .map(|(input, columns)| tensor(input, columns, start, end).map(|tensor| Arc::new(tensor.into())))
-                .collect::<Result<_, _>>()?;
-            let outputs = match self.program.run(inputs, meter.fresh()) {
-                Ok(outputs) => outputs,
+            match self.batch(&taken, start, end, &meter) {
+                Ok(batch) => scores.extend(batch)?,
                 Err(OnnxError::Node {
                     fault: Fault::TooLarge, ..
                 }) if end - start > 1 => {
@@ -216,10 +278,53 @@ impl Scorer {
                     continue;
                 }
                 Err(error) => return Err(error),
-            };
-            append(&mut scores, &outputs, end - start)?;
+            }
+            // Some shapes mean another thing for a single row, so that only an answer counts.
+            if start == 0
+                && end > 1
+                && let Ok(alone) = self.batch(&taken, 0, 1, &meter)
+                && !scores.begins_with(&alone)
+            {
+                return Err(OnnxError::Invalid(
+                    "what it answers for a row depends on the other rows".to_owned(),
+                ));
+            }
             start = end;
         }
+        Ok(scores)
+    }
+
+    fn nothing(&self) -> Scores {
+        match &self.answer {
+            Answer::Values => Scores::Values {
+                values: Vec::new(),
+                n_targets: 0,
+            },
+            Answer::Classes { .. } => Scores::Classes {
+                labels: Vec::new(),
+                scores: Vec::new(),
+                n_classes: 0,
+            },
+        }
+    }
+
+    /// The answers for some of the rows.
+    fn batch(
+        &self,
+        taken: &[Vec<(&str, Column)>],
+        start: usize,
+        end: usize,
+        meter: &Meter,
+    ) -> Result<Scores, OnnxError> {
+        let inputs = self
+            .inputs
+            .iter()
+            .zip(taken)
+            .map(|(input, columns)| tensor(input, columns, start, end).map(|tensor| Arc::new(tensor.into())))
+            .collect::<Result<_, _>>()?;
+        let outputs = self.program.run(inputs, meter.fresh())?;
+        let mut scores = self.nothing();
+        append(&mut scores, &outputs, end - start)?;
         Ok(scores)
     }
 

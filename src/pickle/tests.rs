@@ -356,6 +356,10 @@ proptest! {
         let _ = plain(&content, &limits);
     }
 
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
     #[test]
     fn any_bytes_panic_nobody(content in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = disassemble(&content, &Limits::default());

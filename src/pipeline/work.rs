@@ -225,7 +225,7 @@ fn of_notebook(executed: &Path, original: &[u8]) -> Looked {
         failure: failed.as_ref().map(|(number, said)| format!("cell {number} failed: {said}")),
         notebook: Some(NotebookFacts {
             n_cells: executed.n_cells,
-            n_executed: executed.n_executed,
+            n_executed: executed.n_begun,
             failed,
         }),
         ..Looked::default()

@@ -88,14 +88,16 @@ async fn whole(shared: &Arc<Shared>, task: &Arc<StepTask>, needs: BTreeMap<Strin
     let (own, spec) = (Arc::clone(shared), Arc::clone(task));
     let (basis, inputs) = (due.basis, due.inputs);
     let before = outcome.clone();
-    match blocking(move || settle(&own, &spec, &basis, &inputs, before, started)).await {
-        Ok(settled) => settled,
-        Err(error) => StepOutcome {
-            status: StepStatus::Failed,
-            reason: format!("what it made can not be used: {}", chain(&error)),
-            ..outcome
-        },
+    let settled = blocking(move || settle(&own, &spec, &basis, &inputs, before, started)).await;
+    let mut outcome = settled.unwrap_or_else(|error| StepOutcome {
+        status: StepStatus::Failed,
+        reason: format!("what it made can not be used: {}", chain(&error)),
+        ..outcome
+    });
+    if outcome.status == StepStatus::Failed {
+        outcome.tail = attempts.tail.text();
     }
+    outcome
 }
 
 enum Decided {
@@ -276,9 +278,10 @@ fn changed(
 fn limited(mut command: exec::Task, task: &StepTask) -> exec::Task {
     command.timeout = task.timeout;
     command.env.extend(task.env.clone());
-    if let Some(bytes) = task.memory_bytes {
-        // Of each process: what is asked for beyond it is refused.
-        command.command = format!("ulimit -v {}\n{}", bytes.div_ceil(1024), command.command);
+    let limits = &mut command.sandbox.limits;
+    limits.memory_bytes = task.memory_bytes.or(limits.memory_bytes);
+    if !task.has_network {
+        command.sandbox.network = exec::Network::None;
     }
     command
 }
@@ -312,7 +315,7 @@ impl Attempts {
                 .await
                 .map_err(|error| chain(&error))?;
             self.exit = Some(exit);
-            let Some(reason) = why(exit, task) else { return Ok(()) };
+            let Some(reason) = why(exit) else { return Ok(()) };
             if self.n > task.n_retries {
                 return Err(match self.n {
                     1 => reason,
@@ -333,17 +336,15 @@ impl Attempts {
 }
 
 /// Why an end is no success.
-fn why(exit: Exit, task: &StepTask) -> Option<String> {
-    let limit = match task.memory_bytes {
-        Some(bytes) => format!(" (its memory is limited to {bytes} bytes)"),
-        None => String::new(),
-    };
-    match (exit.timed_out, exit.code, exit.signal) {
-        (true, _, _) => Some(format!("it was not done within {} s", task.timeout.as_secs())),
-        (false, Some(0), _) => None,
-        (false, Some(code), _) => Some(format!("exit code {code}{limit}")),
-        (false, None, Some(signal)) => Some(format!("it was ended by signal {signal}{limit}")),
-        (false, None, None) => Some("nobody knows how it ended".to_owned()),
+fn why(exit: Exit) -> Option<String> {
+    if let Some(sentence) = exit.ended.sentence() {
+        return Some(sentence);
+    }
+    match (exit.code, exit.signal) {
+        (Some(0), _) => None,
+        (Some(code), _) => Some(format!("exit code {code}")),
+        (None, Some(signal)) => Some(format!("it was ended by signal {signal}")),
+        (None, None) => Some("nobody knows how it ended".to_owned()),
     }
 }
 
