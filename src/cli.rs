@@ -64,12 +64,19 @@ pub enum Command {
         /// Keep the model in the run's directory, write no version
         #[arg(long)]
         no_publish: bool,
+        /// Only what linters find on lines that changed since this commit or branch counts
+        #[arg(long, value_name = "REF")]
+        since: Option<String>,
         /// This one of the repository's own steps alone, with those that it needs
-        #[arg(long, value_name = "NAME", conflicts_with = "no_publish")]
+        #[arg(long, value_name = "NAME", conflicts_with_all = ["no_publish", "since"])]
         step: Option<String>,
     },
     /// Configuration, data contract, lint and test gates; no training
-    Check,
+    Check {
+        /// Only what linters find on lines that changed since this commit or branch counts
+        #[arg(long, value_name = "REF")]
+        since: Option<String>,
+    },
     /// Compare two versions on today's held-out rows
     Compare {
         /// The champion: a version or an alias

@@ -143,7 +143,7 @@ impl Failure {
 pub fn show(failure: &Failure, invocation: &Invocation) -> u8 {
     if wants_json(invocation) {
         let answer = match invocation.cli.command {
-            Command::Run { .. } | Command::Check => object(failure),
+            Command::Run { .. } | Command::Check { .. } => object(failure),
             _ => json!({"error": chain(failure)}),
         };
         // Where stdout can not be written either, stderr has to do.

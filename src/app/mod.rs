@@ -115,8 +115,12 @@ async fn dispatch(invocation: &Invocation) -> Result<u8, Failure> {
         Command::Init(options) => init::init(invocation, options).await,
         Command::Doctor => doctor::doctor(invocation),
         Command::Run { step: Some(step), .. } => run::run_step(invocation, step).await,
-        Command::Run { no_publish, step: None } => run::run(invocation, !no_publish).await,
-        Command::Check => run::check(invocation).await,
+        Command::Run {
+            no_publish,
+            since,
+            step: None,
+        } => run::run(invocation, !no_publish, since.as_deref()).await,
+        Command::Check { since } => run::check(invocation, since.as_deref()).await,
         Command::Compare { champion, challenger } => run::compare(invocation, champion, challenger).await,
         Command::Publish => registry::publish(invocation).await,
         Command::Promote {

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use tokio::sync::mpsc::unbounded_channel;
 
 use crate::base::Diagnostics;
 use crate::cli::{Invocation, Rendering};
-use crate::exec::neutralise;
+use crate::exec::{self, Task, neutralise};
 use crate::facts::Facts;
 use crate::gates::GateStatus;
-use crate::pipeline::{self, Finished, Options, RunFiles};
+use crate::lint::{self, Changed};
+use crate::pipeline::{self, Finished, Options, RunFiles, Services};
 use crate::report::{self, Render as _};
 use crate::steps::StepOutcome;
 use crate::track::Content;
@@ -22,13 +24,13 @@ use super::tracking::Tracking;
 use super::{FAILED, Failure, PASSED, UNKNOWN, UNUSABLE, failure, json, print, progress};
 
 /// The whole lifecycle.
-pub async fn run(invocation: &Invocation, publish: bool) -> Result<u8, Failure> {
-    work(invocation, publish, Work::Run).await
+pub async fn run(invocation: &Invocation, publish: bool, since: Option<&str>) -> Result<u8, Failure> {
+    work(invocation, publish, since, Work::Run).await
 }
 
 /// Everything but training.
-pub async fn check(invocation: &Invocation) -> Result<u8, Failure> {
-    work(invocation, false, Work::Check).await
+pub async fn check(invocation: &Invocation, since: Option<&str>) -> Result<u8, Failure> {
+    work(invocation, false, since, Work::Check).await
 }
 
 /// One of the repository's own steps, with those that it needs.
@@ -56,7 +58,10 @@ pub async fn run_step(invocation: &Invocation, step: &str) -> Result<u8, Failure
     } else {
         let line = |outcome: &StepOutcome| {
             let symbol = if outcome.status.is_done() { '✓' } else { '✗' };
-            let log = outcome.log.as_ref().map_or_else(String::new, |log| format!(" (log: {log})"));
+            let log = outcome
+                .log
+                .as_ref()
+                .map_or_else(String::new, |log| format!(" (log: {log})"));
             format!("{symbol} {}: {}{log}", pipeline::step_shown(outcome), outcome.reason)
         };
         facts.workflow.iter().map(line).collect::<Vec<_>>().join("\n")
@@ -84,7 +89,7 @@ enum Work {
     Check,
 }
 
-async fn work(invocation: &Invocation, publish: bool, work: Work) -> Result<u8, Failure> {
+async fn work(invocation: &Invocation, publish: bool, since: Option<&str>, work: Work) -> Result<u8, Failure> {
     let opened = project::open(invocation)?;
     warn(invocation, &opened.warnings);
     let options = if publish {
@@ -98,6 +103,9 @@ async fn work(invocation: &Invocation, publish: bool, work: Work) -> Result<u8, 
     let color = invocation.terminal.stderr && invocation.color();
     let job_type = if publish { "publish" } else { "evaluate" };
     let (mut services, kept, start) = project::services(invocation, &opened, job_type, events).await?;
+    if let Some(since) = since {
+        services.changed = Some(changed_since(&services, since).await?);
+    }
     let tracking = match work {
         Work::Run => Tracking::of(&kept, &start, &opened.root),
         Work::Check => Tracking::none(),
@@ -105,8 +113,8 @@ async fn work(invocation: &Invocation, publish: bool, work: Work) -> Result<u8, 
     let listener = tracking.listen(listener);
     let shown = tokio::spawn(progress::listen(listener, quiet, common.verbose > 0, color));
     let mut finished = match work {
-        Work::Run => pipeline::run(&opened.project, &mut services, &options).await,
-        Work::Check => pipeline::check(&opened.project, &mut services, &options).await,
+        Work::Run => Box::pin(pipeline::run(&opened.project, &mut services, &options)).await,
+        Work::Check => Box::pin(pipeline::check(&opened.project, &mut services, &options)).await,
     };
     // The listener ends when the last sender is gone.
     drop(services);
@@ -115,6 +123,40 @@ async fn work(invocation: &Invocation, publish: bool, work: Work) -> Result<u8, 
     let data = dataset::of(&opened, &finished.facts, None);
     tracking.finish(&opened, &mut finished, data).await;
     conclude(invocation, &opened, finished, work)
+}
+
+/// A difference that is larger is no change that somebody reviews.
+const MAX_DIFF: usize = 64 << 20;
+const DIFF_WITHIN: Duration = Duration::from_mins(1);
+
+/// The lines that changed since a commit or branch, as Git has them.
+async fn changed_since(services: &Services, since: &str) -> Result<Changed, Failure> {
+    let mut env = services.child_env.clone();
+    // Not a part of the command, so that no name acts in a shell.
+    env.insert("MLOPS_SINCE".to_owned(), since.to_owned());
+    let task = Task {
+        command: "git diff -U0 --relative --no-color --no-ext-diff --src-prefix=a/ --dst-prefix=b/ --end-of-options \
+                  \"$MLOPS_SINCE\" -- ."
+            .to_owned(),
+        cwd: services.root.clone(),
+        env,
+        timeout: DIFF_WITHIN,
+        user: services.child_user,
+        sandbox: services.sandbox.clone(),
+    };
+    let mut said = String::new();
+    let run = exec::run_captured(&task, MAX_DIFF, &mut |line| line.clone_into(&mut said)).await;
+    let why = match run {
+        Ok((exit, captured)) if exit.code == Some(0) && !captured.is_cut => {
+            return Ok(lint::changed_lines(&String::from_utf8_lossy(&captured.stdout)));
+        }
+        Ok((_, captured)) if captured.is_cut => "the difference is too large".to_owned(),
+        Ok(_) => said,
+        Err(error) => error.to_string(),
+    };
+    Err(Failure::Unusable(format!(
+        "what changed since `{since}` can not be found: {why}"
+    )))
 }
 
 /// Saves and shows what a run found, then says how it ended.

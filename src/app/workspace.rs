@@ -79,7 +79,11 @@ fn confined(
     root: &Path,
 ) -> Result<Sandbox, Failure> {
     let workspace = env.get("GITHUB_WORKSPACE").map(PathBuf::from);
-    let write: Vec<PathBuf> = env.get("RUNNER_TEMP").map(|temp| PathBuf::from(temp).join("mlops")).into_iter().collect();
+    let write: Vec<PathBuf> = env
+        .get("RUNNER_TEMP")
+        .map(|temp| PathBuf::from(temp).join("mlops"))
+        .into_iter()
+        .collect();
     let paths = READ_BY.iter().filter_map(|name| child_env.get(*name));
     let read: Vec<PathBuf> = paths
         .flat_map(|value| value.split(':'))
@@ -162,7 +166,11 @@ mod tests {
         }
         let work = dir.path().join("work");
         std::fs::write(work.join("report"), "").unwrap();
-        let Children { env: child_env, user, sandbox } = children(&env, &work).unwrap();
+        let Children {
+            env: child_env,
+            user,
+            sandbox,
+        } = children(&env, &work).unwrap();
         give_back(&env);
         assert!(sandbox.files.is_some_and(|files| files.write.contains(&work)));
         if sys::is_root() {
@@ -192,7 +200,11 @@ mod tests {
         }
         std::fs::write(work.join("file"), "").unwrap();
         let before = work.join("file").metadata().unwrap().uid();
-        let Children { env: child_env, user, sandbox } = children(&env, &work).unwrap();
+        let Children {
+            env: child_env,
+            user,
+            sandbox,
+        } = children(&env, &work).unwrap();
         give_back(&env);
         assert_eq!(sandbox, Sandbox::open());
         assert_eq!((user, child_env["HOME"].as_str()), (None, "/home/me"));

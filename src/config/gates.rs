@@ -179,9 +179,12 @@ fn lint_item(node: &Node, what: &str, problems: &mut Diagnostics) -> Option<Gate
         (None, None, Some(node)) => Format::Mapped(mapping(node, &format!("{what}.json"), problems)?),
         (None, None, None) => {
             problems.push(
-                Diagnostic::error("missing-key", format!("an entry of `{what}` does not say how it is read"))
-                    .at(node.span)
-                    .help("add `pattern`, `format: sarif` or `json`, or write the command alone"),
+                Diagnostic::error(
+                    "missing-key",
+                    format!("an entry of `{what}` does not say how it is read"),
+                )
+                .at(node.span)
+                .help("add `pattern`, `format: sarif` or `json`, or write the command alone"),
             );
             return None;
         }

@@ -296,9 +296,7 @@ fn train(estimators: &[Kind<dyn Estimator>]) -> Value {
     let names: Vec<&str> = estimators.iter().map(|kind| kind.name).collect();
     let mut timeout = duration("How long your own trainer may take.");
     timeout["default"] = shown_duration(TRAIN_TIMEOUT).into();
-    let path = |description: &str, pattern: &str| {
-        json!({"description": description, "title": "a path", "type": "string", "pattern": pattern, "$comment": "none"})
-    };
+    let path = |description: &str, pattern: &str| json!({"description": description, "title": "a path", "type": "string", "pattern": pattern, "$comment": "none"});
     let mut schema = mapping(
         "What learns: exactly one of `estimator`, `run`, `notebook`, `metaflow`.",
         json!({
@@ -437,7 +435,11 @@ fn lint_item() -> Value {
 fn gates() -> Value {
     let command = |description: &str, is_lint: bool| {
         let one = json!({"title": "a command", "type": "string"});
-        let item = if is_lint { json!({"anyOf": [{"type": "string"}, lint_item()]}) } else { json!({"type": "string"}) };
+        let item = if is_lint {
+            json!({"anyOf": [{"type": "string"}, lint_item()]})
+        } else {
+            json!({"type": "string"})
+        };
         let list = json!({"title": "a list of commands", "type": "array", "items": item, "minItems": 1});
         let mut timeout = duration("How long each command may take.");
         timeout["default"] = shown_duration(TIMEOUT).into();

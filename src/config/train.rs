@@ -55,16 +55,16 @@ pub fn read(
             assume_params(estimator.as_ref(), params, notes);
             (Trainer::BuiltIn(estimator), name.span)
         }
-        ([(key, node)], None) => (
-            Trainer::Own(own_trainer(key, node, params, &limits, notes)?),
-            node.span,
-        ),
+        ([(key, node)], None) => (Trainer::Own(own_trainer(key, node, params, &limits, notes)?), node.span),
         ([(key, node), ..], other) => {
             let second = other.map(|_| "estimator").or_else(|| own.get(1).map(|(key, _)| *key));
             problems.push(
                 Diagnostic::error(
                     "conflict",
-                    format!("`train.{key}` and `train.{}` exclude each other", second.unwrap_or_default()),
+                    format!(
+                        "`train.{key}` and `train.{}` exclude each other",
+                        second.unwrap_or_default()
+                    ),
                 )
                 .at(other.map_or(node.span, |node| node.span))
                 .help("keep the one that trains the model"),
@@ -113,9 +113,14 @@ impl Limits<'_> {
         for (key, node) in written {
             if let Some(node) = node {
                 problems.push(
-                    Diagnostic::error("conflict", format!("`train.{key}` is for `run`, `notebook` and `metaflow`"))
-                        .at(node.span)
-                        .help(format!("remove `{key}`; `gates.budget` limits what a built-in estimator may cost")),
+                    Diagnostic::error(
+                        "conflict",
+                        format!("`train.{key}` is for `run`, `notebook` and `metaflow`"),
+                    )
+                    .at(node.span)
+                    .help(format!(
+                        "remove `{key}`; `gates.budget` limits what a built-in estimator may cost"
+                    )),
                 );
             }
         }
@@ -186,10 +191,15 @@ pub fn work(key: &str, node: &Node, what: &str, problems: &mut Diagnostics) -> O
         problems.push(
             Diagnostic::error(
                 "bad-path",
-                format!("`{what}` must be a file of the repository that ends in `{suffix}`, not `{}`", shortened(&text)),
+                format!(
+                    "`{what}` must be a file of the repository that ends in `{suffix}`, not `{}`",
+                    shortened(&text)
+                ),
             )
             .at(node.span)
-            .help(format!("write its path from the repository's root, such as `train{suffix}`")),
+            .help(format!(
+                "write its path from the repository's root, such as `train{suffix}`"
+            )),
         );
         return None;
     }
@@ -197,7 +207,11 @@ pub fn work(key: &str, node: &Node, what: &str, problems: &mut Diagnostics) -> O
 }
 
 /// Parameters as JSON: scalars, lists and mappings of them.
-pub fn parameters(node: &Node, what: &str, problems: &mut Diagnostics) -> Option<serde_json::Map<String, serde_json::Value>> {
+pub fn parameters(
+    node: &Node,
+    what: &str,
+    problems: &mut Diagnostics,
+) -> Option<serde_json::Map<String, serde_json::Value>> {
     let entries = node.map(what, problems)?;
     let mut found = serde_json::Map::new();
     for entry in entries {

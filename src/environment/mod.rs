@@ -18,6 +18,5 @@ mod requirements_txt;
 mod testing;
 mod toml_json;
 
-pub use detect::{Detected, TOOLS, Tool};
 pub use error::{EnvironmentError, Fault};
 pub use prepare::{Around, Prepared, Settings, find, prune_cache, set_up};

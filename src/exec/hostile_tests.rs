@@ -239,7 +239,7 @@ async fn other_processes_are_closed() {
 /// Whether this kernel holds files; said aloud when not.
 fn holds(sandbox: &Sandbox) -> bool {
     let enforced = enforced(sandbox, Some(USER)).unwrap();
-    if enforced.landlock != Landlock::Full || !enforced.seccomp {
+    if enforced.landlock != super::sandbox::Landlock::Full || !enforced.seccomp {
         eprintln!("NOT TESTED: {:?}", enforced.shortcomings());
         return false;
     }

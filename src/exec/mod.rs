@@ -15,9 +15,9 @@ mod user;
 
 pub use confine::enforced;
 pub use environment::{SharedRun, scrubbed_env, wandb_env};
-pub use exit::{Captured, ExecError, Exit};
+pub use exit::{Captured, Exit};
 pub use run::{Task, run, run_captured, shield, stop_all};
-pub use sandbox::{Asked, Ended, Enforced, Files, Landlock, Limits, Network, Sandbox};
+pub use sandbox::{Ended, Limits, Network, Sandbox};
 pub use text::{Tail, neutralise};
 pub use tree::become_subreaper;
 pub use usage::available_memory;

@@ -119,7 +119,9 @@ pub(super) async fn run_one(gate: &str, task: &Task, captures: bool, on_line: &m
     let ended = if captures {
         exec::run_captured(task, MAX_CAPTURED_BYTES, &mut on_output).await
     } else {
-        exec::run(task, &mut on_output).await.map(|exit| (exit, Captured::default()))
+        exec::run(task, &mut on_output)
+            .await
+            .map(|exit| (exit, Captured::default()))
     };
     match ended {
         Ok((exit, captured)) => Ran {
@@ -223,7 +225,11 @@ fn passed(run: &CommandRun) -> String {
 
 /// The tests of all commands together, where they were counted.
 fn in_all(runs: &[CommandRun]) -> String {
-    let n_tests: usize = runs.iter().filter_map(|run| run.tests.as_ref()).map(|tests| tests.counts.total()).sum();
+    let n_tests: usize = runs
+        .iter()
+        .filter_map(|run| run.tests.as_ref())
+        .map(|tests| tests.counts.total())
+        .sum();
     if n_tests == 0 {
         String::new()
     } else {
@@ -238,7 +244,11 @@ fn failure(run: &CommandRun) -> String {
             0 => String::new(),
             n => format!(", and {} elsewhere", counted(n, "older thing")),
         };
-        let where_ = if lint.is_filtered { " on the lines of this change" } else { "" };
+        let where_ = if lint.is_filtered {
+            " on the lines of this change"
+        } else {
+            ""
+        };
         return format!("{command} found {}{where_}{elsewhere}", counted(lint.n_shown, "thing"));
     }
     match (&run.problem, run.exit_code) {

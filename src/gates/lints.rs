@@ -185,7 +185,11 @@ fn look_at_notebooks(pattern: &str, around: Surroundings<'_>, on_line: &mut (dyn
         ..Parsed::default()
     };
     for path in paths.iter().take(MAX_NOTEBOOKS) {
-        let name = path.strip_prefix(around.cwd).unwrap_or(path).to_string_lossy().into_owned();
+        let name = path
+            .strip_prefix(around.cwd)
+            .unwrap_or(path)
+            .to_string_lossy()
+            .into_owned();
         let bytes = sys::inside(around.cwd, path).and_then(|file| sys::read(&file, MAX_NOTEBOOK_BYTES));
         match bytes {
             Ok(bytes) => parsed.findings.extend(lint::hygiene(&name, &bytes)),

@@ -1,5 +1,6 @@
 //! What a gate asks and what it found.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -187,7 +188,7 @@ impl TestFacts {
         let mut text = counted(self.counts.total(), "test");
         for (n, word) in [(self.counts.n_skipped, "skipped"), (self.counts.n_flaky, "flaky")] {
             if n > 0 {
-                text.push_str(&format!(", {n} {word}"));
+                let _ = write!(text, ", {n} {word}"); // Writing to a string can not fail.
             }
         }
         text

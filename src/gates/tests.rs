@@ -6,7 +6,9 @@ use std::time::Duration;
 use super::command::{Surroundings, run_one};
 use super::{Asks, CommandRun, GateCommand, TestFacts};
 use crate::exec::Task;
-use crate::suites::{self, Changes, Conclusion, Ending, MAX_REPORT_BYTES, Outcome, Place, Reader, Suite, Summary, TestCase};
+use crate::suites::{
+    self, Changes, Conclusion, Ending, MAX_REPORT_BYTES, Outcome, Place, Reader, Suite, Summary, TestCase, Tool,
+};
 use crate::sys;
 
 /// More failures of one command are counted, and not kept.
@@ -61,11 +63,14 @@ pub async fn run(
     let bytes = invocation.report.and_then(|report| read(around.cwd, &report));
     let concluded = suites::conclude(invocation.tool, ran.exit_code, reader, bytes.as_deref(), &place);
     if ran.problem.is_none() {
-        ran.problem = problem(&concluded, ran.exit_code);
+        ran.problem = problem(&concluded, invocation.tool, ran.exit_code);
     }
     let summary = concluded.suite.as_ref().map(Suite::summary);
     let base = around.base.get(text.as_str());
-    let facts = concluded.suite.as_ref().map(|suite| facts(concluded.ending, suite, base));
+    let facts = concluded
+        .suite
+        .as_ref()
+        .map(|suite| facts(concluded.ending, suite, base));
     let run = CommandRun {
         tests: facts,
         ..ran.into_command(text)
@@ -81,35 +86,16 @@ fn read(root: &Path, report: &str) -> Option<Vec<u8>> {
 }
 
 /// What the exit code alone does not say, and what to do.
-fn problem(concluded: &Conclusion, exit_code: Option<i32>) -> Option<String> {
-    let suite = concluded.suite.as_ref();
-    match concluded.ending {
-        Ending::Passed => None,
-        Ending::Failed => {
-            let counts = suite.map(|suite| suite.counts).unwrap_or_default();
-            let first = suite.and_then(|suite| suite.failures().next()).map(|case| case.name.as_str());
-            let of = format!("{} of {} tests failed", counts.n_failing(), counts.total());
-            Some(match first {
-                Some(first) if counts.n_failing() == 1 => format!("1 of {} tests failed: `{first}`", counts.total()),
-                Some(first) => format!("{of}, the first: `{first}`"),
-                None => of,
-            })
-        }
-        Ending::NoTests => Some(
-            "it found no tests, which never is a pass: name tests so that they are found (`tests/test_NAME.py` with \
-             functions `test_NAME`), or tell the command where they are"
-                .to_owned(),
-        ),
-        Ending::NotBuilt => Some("the tests could not be compiled".to_owned()),
-        Ending::Usage => Some("it did not understand its arguments or its configuration".to_owned()),
-        Ending::Interrupted => Some("it was interrupted before all tests ran".to_owned()),
-        Ending::Internal => Some("the test runner itself broke".to_owned()),
-        Ending::FailedBeside => {
-            let code = exit_code.map_or_else(String::new, |code| format!(" with {code}"));
-            Some(format!("every test passed, and it exited{code} all the same: its last lines say why"))
-        }
-        Ending::Unfinished => Some("it ended before all tests ran".to_owned()),
+fn problem(concluded: &Conclusion, tool: Tool, exit_code: Option<i32>) -> Option<String> {
+    if concluded.is_pass() {
+        return None;
     }
+    let sentence = concluded.sentence(tool, exit_code);
+    let first = concluded.suite.as_ref().and_then(|suite| suite.failures().next());
+    Some(match first {
+        Some(first) => format!("{sentence}, the first: `{}`", first.name),
+        None => sentence,
+    })
 }
 
 fn facts(ending: Ending, suite: &Suite, base: Option<&Summary>) -> TestFacts {

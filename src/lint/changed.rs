@@ -47,6 +47,7 @@ impl Changed {
         self.files.insert(path.to_owned(), Lines::All);
     }
 
+    #[cfg(test)]
     pub fn is_empty(&self) -> bool {
         self.files.is_empty()
     }

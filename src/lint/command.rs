@@ -21,11 +21,6 @@ pub struct Invocation {
     pub dir: String,
 }
 
-/// The linter that a command runs; of several the first.
-pub fn recognise(command: &str) -> Option<&'static Tool> {
-    invocation(command).tool
-}
-
 /// What to run for a command that the user wrote.
 ///
 /// One that runs one known linter, perhaps behind `cd DIR &&`, gets the options for output that can be read, unless it

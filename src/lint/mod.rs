@@ -23,10 +23,14 @@ mod tools;
 mod tests;
 
 pub use changed::{Changed, Filter, changed_lines, filter};
-pub use command::{Invocation, invocation, recognise};
-pub use finding::{Cell, Cells, Finding, Severity};
-pub use generic::{Mapping, Pattern, PatternError};
+pub use command::{Invocation, invocation};
+pub use finding::{Finding, Severity};
+pub use generic::{Mapping, Pattern};
 pub use notebook::{hygiene, locate};
 pub use parse::{Format, Parsed, parse};
 pub use place::Place;
-pub use tools::{Kind, Tool};
+#[cfg(test)]
+use {
+    finding::{Cell, Cells},
+    tools::Kind,
+};

@@ -14,9 +14,10 @@ pub struct Place<'a> {
     pub dir: &'a str,
 }
 
-impl<'a> Place<'a> {
-    pub fn at(root: &'a str) -> Self {
-        Self { root, dir: "" }
+impl Place<'_> {
+    #[cfg(test)]
+    pub fn at(root: &str) -> Place<'_> {
+        Place { root, dir: "" }
     }
 
     /// The path below the root; nothing for what lies outside or is no path that one could show.

@@ -29,6 +29,24 @@ pub enum What<'a> {
     Output(&'a str),
 }
 
+/// A line of a flow's output as a log shows it: by its step and task, without the time, the run and the process.
+pub fn shown(line: &str) -> String {
+    match parse_line(line) {
+        Line::Task { step, task, what, .. } => {
+            let what = match what {
+                What::Started { is_retry: false } => "began".to_owned(),
+                What::Started { is_retry: true } => "began again".to_owned(),
+                What::Finished => "is done".to_owned(),
+                What::Failed => "failed".to_owned(),
+                What::Splits(n) => format!("makes {n} tasks"),
+                What::Output(text) => return format!("{step}/{task}: {text}"),
+            };
+            format!("{step}/{task} {what}")
+        }
+        Line::Flow(text) | Line::Other(text) => text.to_owned(),
+    }
+}
+
 /// `YYYY-MM-DD hh:mm:ss.mmm [RUN/STEP/TASK (pid N)] text`.
 pub fn parse_line(line: &str) -> Line<'_> {
     let Some(rest) = after_time(line) else {

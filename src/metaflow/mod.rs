@@ -8,6 +8,11 @@ mod state;
 mod tests;
 
 pub use command::{Command, Invocation, branch_name, command, fallback, is_project};
-pub use log::{Line, What, parse_line};
-pub use read::{MetaflowError, read};
-pub use state::{Artifact, Card, Edge, Flow, StepRun, TaskFailure};
+pub use log::shown;
+pub use read::read;
+pub use state::Flow;
+#[cfg(test)]
+use {
+    log::{Line, What, parse_line},
+    read::MetaflowError,
+};

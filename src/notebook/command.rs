@@ -12,6 +12,7 @@ use std::time::Duration;
 pub const SCRIPT: &str = include_str!("run.py");
 pub const SCRIPT_NAME: &str = "execute_notebook.py";
 /// The exit code where a package is not installed; the output says which.
+#[cfg(test)]
 pub const MISSING_EXIT: i32 = 97;
 
 #[derive(Debug, Clone, Copy)]

@@ -8,8 +8,10 @@ mod prepare;
 #[cfg(test)]
 mod tests;
 
-pub use command::{Invocation, MISSING_EXIT, SCRIPT, SCRIPT_NAME, command};
-pub use executed::{Executed, FailedCell, executed};
+#[cfg(test)]
+use command::MISSING_EXIT;
+pub use command::{Invocation, SCRIPT, SCRIPT_NAME, command};
+pub use executed::executed;
 pub use literal::ParamValue;
 pub use prepare::prepare;
 

@@ -16,7 +16,9 @@ mod tensor;
 #[cfg(test)]
 mod tests;
 
-pub use scorer::{Answer, Column, Input, Kind, Label, Scorer, Scores};
+#[cfg(test)]
+use scorer::Input;
+pub use scorer::{Answer, Column, Kind, Label, Scorer, Scores};
 pub use tensor::Fault;
 
 /// Why a model can not be scored.

@@ -96,10 +96,6 @@ impl Column<'_> {
             Self::Texts(values) => values.len(),
         }
     }
-
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
 }
 
 /// What a model said about a table.

@@ -12,7 +12,9 @@ mod tests;
 use serde::Serialize;
 
 pub use container::disassemble;
-pub use plain::{PlainError, plain};
+#[cfg(test)]
+use plain::PlainError;
+pub use plain::plain;
 
 /// How much of somebody else's file is looked at.
 #[derive(Debug, Clone, Copy)]
@@ -61,6 +63,7 @@ pub struct Report {
 }
 
 impl Report {
+    #[cfg(test)]
     pub fn is_suspicious(&self) -> bool {
         matches!(self.verdict, Verdict::Suspicious { .. })
     }

@@ -11,9 +11,9 @@ use crate::track::{ModelRegistry, ModelVersion, RegistryError, VersionRef};
 use crate::train::{self, TargetError};
 
 use super::bundle::load_model;
-use super::predictor::{Answers, Predictor};
 use super::draft::chain;
 use super::learn::{Prepared, cut};
+use super::predictor::{Answers, Predictor};
 use super::seen::{self, Seen};
 
 /// Who is met: a version that was loaded, one that can not be used and why, or nobody yet. `alias` is the name it was
@@ -185,7 +185,12 @@ fn score(ground: &Ground<'_>, version: &ModelVersion, model: &Predictor) -> Resu
 }
 
 /// Whether a model answers the question that the configuration asks; the error says why not.
-pub fn answers(project: &Project, prepared: &Prepared, version: &ModelVersion, model: &Predictor) -> Result<(), String> {
+pub fn answers(
+    project: &Project,
+    prepared: &Prepared,
+    version: &ModelVersion,
+    model: &Predictor,
+) -> Result<(), String> {
     let (target, task) = (&project.data.target, prepared.task);
     if model.target() != target {
         return Err(format!(

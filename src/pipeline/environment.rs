@@ -36,20 +36,13 @@ pub async fn enter(draft: &mut Draft, project: &Project, services: &mut Services
         Ok(Option::None) => return Ok(()),
         Err(error) => return Err(failed(draft, services, &error, &watch)),
     }
-    let around = Around {
-        root: &services.root,
-        env: &services.child_env,
-        user: services.child_user,
-        temp: services.temp.as_deref(),
-        sandbox: &services.sandbox,
-    };
     let mut on_line = |line: &str| {
         services.tell(Event::Output {
             step: STEP,
             line: line.to_owned(),
         });
     };
-    let prepared = match environment::set_up(&settings, &around, &mut on_line).await {
+    let prepared = match Box::pin(environment::set_up(&settings, &around(services), &mut on_line)).await {
         Ok(Some(prepared)) => prepared,
         Ok(Option::None) => return Ok(()),
         Err(error) => return Err(failed(draft, services, &error, &watch)),
@@ -71,6 +64,23 @@ pub async fn enter(draft: &mut Draft, project: &Project, services: &mut Services
     services.environment = Some(prepared.key);
     draft.step(services, STEP, outcome, Some(detail), watch.elapsed_ms());
     Ok(())
+}
+
+/// Leaves in the cache of packages only what is slow to get again, for a workflow that keeps it.
+pub async fn trim(services: &Services) {
+    if let Err(error) = environment::prune_cache(&around(services), &mut |_| {}).await {
+        tracing::debug!(%error, "the cache of packages is as large as it is");
+    }
+}
+
+fn around(services: &Services) -> Around<'_> {
+    Around {
+        root: &services.root,
+        env: &services.child_env,
+        user: services.child_user,
+        sandbox: &services.sandbox,
+        temp: services.temp.as_deref(),
+    }
 }
 
 fn failed(draft: &mut Draft, services: &Services, error: &EnvironmentError, watch: &Stopwatch) -> None {
@@ -108,10 +118,19 @@ fn facts(prepared: &Prepared) -> EnvironmentFacts {
 
 /// `Python 3.11.2, 30 packages of uv.lock`.
 fn told(facts: &EnvironmentFacts) -> String {
-    let python = facts.python.as_ref().map_or_else(|| "Python".to_owned(), |version| format!("Python {version}"));
-    let packages = facts.n_packages.map_or_else(String::new, |n| format!(", {}", counted(n, "package")));
+    let python = facts
+        .python
+        .as_ref()
+        .map_or_else(|| "Python".to_owned(), |version| format!("Python {version}"));
+    let packages = facts
+        .n_packages
+        .map_or_else(String::new, |n| format!(", {}", counted(n, "package")));
     let of = format!("{python}{packages} of `{}`", facts.file);
-    if facts.was_warm { format!("{of}, there already") } else { of }
+    if facts.was_warm {
+        format!("{of}, there already")
+    } else {
+        of
+    }
 }
 
 /// Puts the stand-ins at the end of `PATH`, so that the tools themselves come first.

@@ -84,9 +84,15 @@ pub fn predictions(directory: &Path, expected: &Expected<'_>) -> Result<Predicti
     })?;
     let column = |name: &str| {
         frame.column(name).ok_or_else(|| {
-            let there = frame.columns().iter().map(|column| format!("`{}`", shortened(&column.name)));
+            let there = frame
+                .columns()
+                .iter()
+                .map(|column| format!("`{}`", shortened(&column.name)));
             let there: Vec<String> = there.take(20).collect();
-            LeftError::Contract(format!("`{file}` has no column `{name}`; its columns are {}", there.join(", ")))
+            LeftError::Contract(format!(
+                "`{file}` has no column `{name}`; its columns are {}",
+                there.join(", ")
+            ))
         })
     };
     let places = places(column("row")?, frame.n_rows(), file)?;
@@ -107,8 +113,12 @@ fn places(column: &Column, n_rows: usize, file: &str) -> Result<HashMap<usize, u
     for line in 0..n_rows {
         let place = match column.cell(line) {
             // Beyond 2^53 there are no whole numbers to tell apart.
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, from 0 to 2^53")]
-            Cell::Number(number) if number >= 0.0 && number <= 9e15 && number.fract() == 0.0 => number as usize,
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "whole, from 0 to 2^53"
+            )]
+            Cell::Number(number) if (0.0..=9e15).contains(&number) && number.fract() == 0.0 => number as usize,
             _ => {
                 return Err(LeftError::Contract(format!(
                     "`row` of line {} of `{file}` is no whole number from 0: it is the place of the row in the data, as \
@@ -201,10 +211,13 @@ fn classes(
             .label(line)
             .ok_or_else(|| LeftError::Contract(format!("line {} of `{file}` has no `prediction`", line + 2)))?;
         let code = *known.entry(label.into_owned()).or_insert_with_key(|label| {
-            let at = labels.iter().position(|known| is_same(label, known)).unwrap_or_else(|| {
-                labels.push(label.clone());
-                labels.len() - 1
-            });
+            let at = labels
+                .iter()
+                .position(|known| is_same(label, known))
+                .unwrap_or_else(|| {
+                    labels.push(label.clone());
+                    labels.len() - 1
+                });
             u32::try_from(at).unwrap_or(u32::MAX)
         });
         codes.push(code);
@@ -288,7 +301,12 @@ fn probability_columns<'f>(
             ))
         })
     };
-    labels.iter().map(of).collect::<Result<_, _>>().map(Probabilities::OfEach).map(Some)
+    labels
+        .iter()
+        .map(of)
+        .collect::<Result<_, _>>()
+        .map(Probabilities::OfEach)
+        .map(Some)
 }
 
 /// Metrics that the trainer says it reached, by name; what is no number is left out, and how many.
@@ -307,7 +325,9 @@ pub fn claims(directory: &Path) -> Result<(Vec<(String, f64)>, usize), LeftError
         )));
     };
     let n_entries = entries.len();
-    let numbers = entries.into_iter().filter_map(|(name, value)| Some((name, value.as_f64()?)));
+    let numbers = entries
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value.as_f64()?)));
     let claims: Vec<(String, f64)> = numbers.take(MAX_CLAIMS).collect();
     let n_left_out = n_entries - claims.len();
     Ok((claims, n_left_out))
@@ -348,18 +368,26 @@ pub fn files(directory: &Path) -> Result<BTreeMap<String, Content>, LeftError> {
                 shortened(&shown)
             )));
         }
-        let is_plain = listed.name.to_str().is_some_and(|name| !name.chars().any(|c| c.is_control() || c == '\\'));
+        let is_plain = listed
+            .name
+            .to_str()
+            .is_some_and(|name| !name.chars().any(|c| c.is_control() || c == '\\'));
         if !is_plain || files.len() == MAX_FILES {
             return Err(LeftError::Contract(if is_plain {
                 format!("it left more than {MAX_FILES} files in `$MLOPS_OUTPUT`: pack them into an archive")
             } else {
-                format!("`{}` in `$MLOPS_OUTPUT` has a name that no file of a version can have", shortened(&shown))
+                format!(
+                    "`{}` in `$MLOPS_OUTPUT` has a name that no file of a version can have",
+                    shortened(&shown)
+                )
             }));
         }
         let content = Content::File(directory.join(&listed.name));
         n_bytes += content.len()?;
         if n_bytes > MAX_BYTES {
-            return Err(LeftError::Contract("the files in `$MLOPS_OUTPUT` have more than 8 GiB together".to_owned()));
+            return Err(LeftError::Contract(
+                "the files in `$MLOPS_OUTPUT` have more than 8 GiB together".to_owned(),
+            ));
         }
         files.insert(shown, content);
     }

@@ -36,7 +36,11 @@ fn classified(text: &str, labels: &[&str], truth: &[&str]) -> Result<(Vec<u32>, 
     let folder = left(&[("predictions.csv", text)]);
     let (labels, truth) = (texts(labels), texts(truth));
     let rows: Vec<usize> = (0..truth.len()).collect();
-    let task = if labels.len() == 2 { Task::Binary } else { Task::Multiclass };
+    let task = if labels.len() == 2 {
+        Task::Binary
+    } else {
+        Task::Multiclass
+    };
     let expected = Expected {
         rows: &rows,
         truth: &truth,
@@ -118,7 +122,10 @@ fn claims_are_held_against_what_was_measured() {
         .map(|claim| (claim.metric, claim.agrees))
         .collect();
     let of = |name: &str, agrees| (name.to_owned(), agrees);
-    assert_eq!(checked, [of("rmse", Some(true)), of("mine", None), of("r2", Some(false))]);
+    assert_eq!(
+        checked,
+        [of("rmse", Some(true)), of("mine", None), of("r2", Some(false))]
+    );
     let broken = left(&[(METRICS, "{\"rmse\": NaN}")]);
     assert!(super::claims(broken.path()).is_err());
     assert_eq!(super::claims(left(&[]).path()).unwrap(), (Vec::new(), 0));
@@ -126,13 +133,28 @@ fn claims_are_held_against_what_was_measured() {
 
 #[test]
 fn only_plain_files_make_up_a_model() {
-    let folder = left(&[("model.pkl", "x"), ("notes.txt", ""), (METRICS, "{}"), ("predictions.csv", "row\n")]);
+    let folder = left(&[
+        ("model.pkl", "x"),
+        ("notes.txt", ""),
+        (METRICS, "{}"),
+        ("predictions.csv", "row\n"),
+    ]);
     let names: Vec<String> = files(folder.path()).unwrap().into_keys().collect();
     assert_eq!(names, ["model.pkl", "notes.txt"]);
     std::fs::create_dir(folder.path().join("saved")).unwrap();
-    assert!(files(folder.path()).unwrap_err().to_string().contains("pack a folder into an archive"));
+    assert!(
+        files(folder.path())
+            .unwrap_err()
+            .to_string()
+            .contains("pack a folder into an archive")
+    );
     let folder = left(&[("model.json", "{}")]);
-    assert!(files(folder.path()).unwrap_err().to_string().contains("give it another name"));
+    assert!(
+        files(folder.path())
+            .unwrap_err()
+            .to_string()
+            .contains("give it another name")
+    );
     let folder = left(&[]);
     std::os::unix::fs::symlink("/etc/passwd", folder.path().join("model.pkl")).unwrap();
     assert!(files(folder.path()).unwrap_err().to_string().contains("is not a file"));

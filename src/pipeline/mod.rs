@@ -39,13 +39,14 @@ pub use bundle::{csv_field, judged_again, load_model, metadata as version_metada
 pub use cache::{is_packed_name, pack as cache_pack, unpack as cache_unpack};
 pub use commit::head as head_commit;
 pub use draft::{beside, chain, gates_digest};
+pub use environment::trim as trim_environment;
 pub use predictor::{AnswerError, Answers, Predictor};
 pub use publish::{digest as bundle_digest, publish_run};
 pub use run::{Finished, Options, check, compare_versions, run, run_step};
-pub use workflow::shown as step_shown;
 pub use store::{
     RunFiles, StoreError, check_state, directory as run_directory, latest, load, load_facts, run_named, save,
 };
+pub use workflow::shown as step_shown;
 
 /// What a run acts with. Everything that differs between a laptop and a runner is in here.
 pub struct Services {

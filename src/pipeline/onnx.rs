@@ -48,21 +48,19 @@ impl OnnxModel {
     pub fn predict(&self, frame: &Frame, rows: &[usize], manifest: &Manifest) -> Result<Predictions, OnnxModelError> {
         let inputs = self.scorer.inputs();
         let by_name = self.scorer.column_names();
-        let wanted: Vec<(&str, &str, Kind)> = match &by_name {
-            Some(names) => {
-                let pairs = names.iter().zip(inputs);
-                let find = |(name, input): (&&'_ str, _)| {
+        let wanted: Vec<(&str, &str, Kind)> = if let Some(names) = &by_name {
+            names
+                .iter()
+                .zip(inputs)
+                .map(|(name, input)| {
                     let column = find(frame, name).ok_or_else(|| OnnxModelError::MissingColumn((*name).to_owned()))?;
-                    let input: &crate::onnx::Input = input;
-                    Ok::<_, OnnxModelError>((input.name.as_str(), column, input.kind))
-                };
-                pairs.map(find).collect::<Result<_, _>>()?
-            }
-            None => {
-                let kind = inputs.first().map_or(Kind::Float, |input| input.kind);
-                let features = manifest.features.iter();
-                features.map(|name| (name.as_str(), name.as_str(), kind)).collect()
-            }
+                    Ok((input.name.as_str(), column, input.kind))
+                })
+                .collect::<Result<_, OnnxModelError>>()?
+        } else {
+            let kind = inputs.first().map_or(Kind::Float, |input| input.kind);
+            let features = manifest.features.iter();
+            features.map(|name| (name.as_str(), name.as_str(), kind)).collect()
         };
         let taken: Vec<(&str, Taken<'_>)> = wanted
             .into_iter()
@@ -114,7 +112,8 @@ impl OnnxModel {
             Answer::Values => None,
         };
         // Classes that were numbered for training are numbered in the order that ours have.
-        let is_numbered = |label: &Label| matches!(label, Label::Int(n) if !labels.iter().any(|own| is_same(&n.to_string(), own)));
+        let is_numbered =
+            |label: &Label| matches!(label, Label::Int(n) if !labels.iter().any(|own| is_same(&n.to_string(), own)));
         let numbered = named.unwrap_or(answered).iter().any(is_numbered);
         let place = |label: &Label| {
             let found = match label {
@@ -161,7 +160,11 @@ impl OnnxModel {
 
 /// The column of this name; exporters replace what is no letter or digit by `_`.
 fn find<'f>(frame: &'f Frame, name: &str) -> Option<&'f str> {
-    let plain = |name: &str| -> String { name.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect() };
+    let plain = |name: &str| -> String {
+        name.chars()
+            .map(|c| if c.is_alphanumeric() { c } else { '_' })
+            .collect()
+    };
     let mut names = frame.columns().iter().map(|column| column.name.as_str());
     if let Some(column) = frame.column(name) {
         return Some(&column.name);

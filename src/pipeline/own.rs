@@ -3,24 +3,26 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::base::{self, Digest, clean, shortened};
 use crate::config::Project;
 use crate::evaluate::Predictions;
-use crate::exec::{Network, Sandbox, Task, User, neutralise};
+use crate::exec::{self, Network, Sandbox, Task, User, neutralise};
 use crate::facts::{ModelFile, OwnTraining, TrainingFacts};
 use crate::gates::{self, CommandRun};
+use crate::metaflow;
 use crate::sys::{self, FileError};
 use crate::track::Content;
 use crate::train::{self, OwnTrainer, TargetError};
 
+use super::learn::Prepared;
 use super::left::{self, Expected, LeftError};
+use super::onnx::{self, OnnxModel};
+use super::predictor::{AnswerError, HeldOut, Manifest, OwnModel, row_digests};
 use super::store::StoreError;
 use super::work::{self, Looked, Where, WorkError};
 use super::{Event, Services, beside};
-use super::learn::Prepared;
-use super::onnx::{self, OnnxModel};
-use super::predictor::{AnswerError, HeldOut, Manifest, OwnModel, row_digests};
 
 /// Below [`Services::work`](super::Services::work).
 const OUTPUT: &str = "output";
@@ -74,7 +76,10 @@ pub fn lay_out(
         ("MLOPS_TARGET", project.data.target.clone()),
         ("MLOPS_TASK", prepared.task.name().to_owned()),
         ("MLOPS_SEED", project.train.seed.to_string()),
-        ("MLOPS_PARAMS", serde_json::Value::Object(own.params.clone()).to_string()),
+        (
+            "MLOPS_PARAMS",
+            serde_json::Value::Object(own.params.clone()).to_string(),
+        ),
     ];
     Ok(Desk {
         folder: place,
@@ -105,10 +110,16 @@ pub async fn run(services: &Services, own: &OwnTrainer, desk: &Desk, commit: Opt
         user: services.child_user,
         sandbox: limited(&services.sandbox, own),
     };
+    let is_flow = matches!(own.work, train::Work::Metaflow(_));
     let mut on_line = |line: &str| {
         services.tell(Event::Output {
             step: "train",
-            line: line.to_owned(),
+            // A task can print what the runner would obey once its prefix is gone.
+            line: if is_flow {
+                neutralise(&metaflow::shown(line))
+            } else {
+                line.to_owned()
+            },
         });
     };
     let command = CommandRun {
@@ -116,11 +127,45 @@ pub async fn run(services: &Services, own: &OwnTrainer, desk: &Desk, commit: Opt
         command: neutralise(own.work.text()),
         ..gates::run_command("train", &task, &mut on_line).await
     };
-    let looked = beside(move || work::look(&launch.after)).await.unwrap_or_else(|panic| Looked {
-        failure: Some(panic),
-        ..Looked::default()
-    });
+    let looked = beside(move || work::look(&launch.after))
+        .await
+        .unwrap_or_else(|panic| Looked {
+            failure: Some(panic),
+            ..Looked::default()
+        });
+    let looked = decoded(looked, &task).await;
     Ok(Ran { command, looked })
+}
+
+/// As much as numbers by name take.
+const MAX_DECODED: usize = 1 << 20;
+const DECODE_WITHIN: Duration = Duration::from_mins(2);
+
+/// Metrics of a flow that are no plain values, asked of Python in the repository's own environment.
+async fn decoded(mut looked: Looked, task: &Task) -> Looked {
+    let Some(asking) = looked.undecoded.take() else {
+        return looked;
+    };
+    let mut env = task.env.clone();
+    env.extend(asking.env);
+    let asking = Task {
+        command: asking.text,
+        env,
+        timeout: DECODE_WITHIN,
+        ..task.clone()
+    };
+    let answered = exec::run_captured(&asking, MAX_DECODED, &mut |_| {}).await;
+    let Ok((exit, captured)) = answered else { return looked };
+    let text = String::from_utf8_lossy(&captured.stdout);
+    let last = text.lines().rev().find(|line| !line.trim().is_empty());
+    let read = last.and_then(|last| serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(last).ok());
+    if let (Some(0), Some(read)) = (exit.code, read) {
+        let numbers = read
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value.as_f64()?)));
+        looked.metrics.extend(numbers);
+    }
+    looked
 }
 
 /// What the configuration takes away from what commands may do.
@@ -156,7 +201,7 @@ impl Ran {
     /// Why there is nothing to take from it.
     pub fn failure(&self) -> Option<String> {
         match (&self.looked.failure, failure(&self.command)) {
-            (Some(why), Some(_)) | (Some(why), None) => Some(format!("`{}`: {why}", shortened(&self.command.command))),
+            (Some(why), _) => Some(format!("`{}`: {why}", shortened(&self.command.command))),
             (None, failed) => failed,
         }
     }
@@ -274,7 +319,10 @@ pub fn take(
         );
     }
     if n_no_numbers > 0 {
-        notes.push(format!("{n_no_numbers} entries of `{}` are no numbers and left out", left::METRICS));
+        notes.push(format!(
+            "{n_no_numbers} entries of `{}` are no numbers and left out",
+            left::METRICS
+        ));
     }
     let held_out = HeldOut::new(of_test, &predictions);
     let bytes = manifest.to_bytes();
@@ -339,8 +387,12 @@ fn written(prepared: &Prepared, target: &str) -> Vec<String> {
 
 /// `model.onnx`, or the only file of this kind.
 fn onnx_file(files: &BTreeMap<String, Content>) -> Option<(&String, &Content)> {
-    let mut all = files.iter().filter(|(name, _)| name.ends_with(".onnx"));
-    files.get_key_value("model.onnx").or_else(|| all.next().filter(|_| all.next().is_none()))
+    let mut all = files
+        .iter()
+        .filter(|(name, _)| Path::new(name).extension().is_some_and(|extension| extension == "onnx"));
+    files
+        .get_key_value("model.onnx")
+        .or_else(|| all.next().filter(|_| all.next().is_none()))
 }
 
 /// The ONNX file and its answers, if they are those of the predictions.
@@ -360,7 +412,9 @@ fn asked(
         .map_err(|error| super::chain(&error))?;
     let (n_other, n_rows) = (n_other(predictions, &answers), answers.len());
     if n_other > 0 {
-        return Err(format!("it answers other than the predictions for {n_other} of {n_rows} held-out rows"));
+        return Err(format!(
+            "it answers other than the predictions for {n_other} of {n_rows} held-out rows"
+        ));
     }
     Ok((model, answers))
 }

@@ -14,7 +14,9 @@ pub fn look(name: &str, content: &Content) -> Result<(Option<PickleFacts>, Optio
     let limits = Limits::default();
     if content.len()? > limits.size_bytes as u64 {
         // What is that large is seldom a pickle, and whoever loads it should know that nobody looked.
-        let is_named = [".pkl", ".pickle", ".joblib", ".pt", ".pth"].iter().any(|suffix| name.ends_with(suffix));
+        let is_named = [".pkl", ".pickle", ".joblib", ".pt", ".pth"]
+            .iter()
+            .any(|suffix| name.ends_with(suffix));
         let facts = is_named.then(|| unread("it is too large to be looked at"));
         return Ok((facts, None));
     }

@@ -136,7 +136,8 @@ impl Manifest {
         }
         let Header { own } = serde_json::from_slice(bytes).ok()?;
         if own > SCHEMA {
-            let newer = format!("the model has format {own}, and this version reads up to {SCHEMA}; use a newer version");
+            let newer =
+                format!("the model has format {own}, and this version reads up to {SCHEMA}; use a newer version");
             return Some(Err(newer));
         }
         Some(serde_json::from_slice(bytes).map_err(|error| format!("this is not a model: {error}")))
@@ -176,7 +177,11 @@ impl OwnModel {
 pub fn row_digests(frame: &Frame, features: &[String], target: &str) -> Result<Vec<u64>, AnswerError> {
     let names = features.iter().map(String::as_str).chain([target]);
     let columns: Vec<usize> = names
-        .map(|name| frame.index(name).ok_or_else(|| AnswerError::MissingColumn(name.to_owned())))
+        .map(|name| {
+            frame
+                .index(name)
+                .ok_or_else(|| AnswerError::MissingColumn(name.to_owned()))
+        })
         .collect::<Result<_, _>>()?;
     let digests = frame.row_digests(&columns).into_iter();
     #[expect(
@@ -199,7 +204,10 @@ pub struct HeldOut {
 enum Kept {
     Numbers(Vec<f64>),
     /// `probabilities` has a value for every row and label, or is empty.
-    Classes { codes: Vec<u32>, probabilities: Vec<f64> },
+    Classes {
+        codes: Vec<u32>,
+        probabilities: Vec<f64>,
+    },
 }
 
 impl HeldOut {
@@ -248,11 +256,13 @@ impl HeldOut {
     }
 
     fn answer(&self, digests: &[u64], rows: &[usize], labels: &[String]) -> Result<Answers, AnswerError> {
-        let place: HashMap<u64, usize> = self.digests.iter().enumerate().map(|(at, digest)| (*digest, at)).collect();
-        let found: Vec<Option<usize>> = rows
+        let place: HashMap<u64, usize> = self
+            .digests
             .iter()
-            .map(|&row| place.get(digests.get(row)?).copied())
+            .enumerate()
+            .map(|(at, digest)| (*digest, at))
             .collect();
+        let found: Vec<Option<usize>> = rows.iter().map(|&row| place.get(digests.get(row)?).copied()).collect();
         if found.iter().all(Option::is_none) {
             return Err(AnswerError::NoRows);
         }
@@ -310,10 +320,16 @@ mod tests {
         // The frame of another day: the rows stand elsewhere, and one of them is new.
         let answers = kept.answer(&[5, u64::MAX, 8, 7], &[1, 0, 3], &labels()).unwrap();
         assert_eq!(answers.known, Some(vec![true, false, true]));
-        let Predictions::Classes { codes, probabilities, .. } = answers.predictions else {
+        let Predictions::Classes {
+            codes, probabilities, ..
+        } = answers.predictions
+        else {
             panic!("classes went in");
         };
-        assert_eq!((codes, probabilities), (vec![1, 0, 0], vec![0.4, 0.6, 0.0, 0.0, 0.9, 0.1]));
+        assert_eq!(
+            (codes, probabilities),
+            (vec![1, 0, 0], vec![0.4, 0.6, 0.0, 0.0, 0.9, 0.1])
+        );
         assert!(matches!(kept.answer(&[5], &[0], &labels()), Err(AnswerError::NoRows)));
     }
 
@@ -331,7 +347,12 @@ mod tests {
             assert!(HeldOut::from_bytes(text.as_bytes(), Task::Binary, 2).is_err(), "{text}");
         }
         assert!(Manifest::from_bytes(br#"{"schema": 1, "estimator": "ridge"}"#).is_none());
-        assert!(Manifest::from_bytes(br#"{"own": 9}"#).unwrap().unwrap_err().contains("newer version"));
+        assert!(
+            Manifest::from_bytes(br#"{"own": 9}"#)
+                .unwrap()
+                .unwrap_err()
+                .contains("newer version")
+        );
         assert!(Manifest::from_bytes(br#"{"own": 1}"#).unwrap().is_err());
     }
 }

@@ -198,7 +198,15 @@ async fn fit(draft: &mut Draft, project: &Arc<Project>, services: &Services, rea
     let run = services.run.clone();
     let learning = move || {
         let estimator = of.train.trainer.built_in()?;
-        Some(learn::learn(&root, &of, estimator, &with, &now, run.as_ref(), &program_version))
+        Some(learn::learn(
+            &root,
+            &of,
+            estimator,
+            &with,
+            &now,
+            run.as_ref(),
+            &program_version,
+        ))
     };
     let learned = match beside(learning).await.map(Option::transpose) {
         Ok(Ok(learned)) => learned?,

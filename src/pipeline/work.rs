@@ -37,13 +37,8 @@ pub struct Launch {
 #[derive(Debug)]
 pub enum After {
     Nothing,
-    Flow {
-        folder: PathBuf,
-    },
-    Notebook {
-        executed: PathBuf,
-        original: Vec<u8>,
-    },
+    Flow { folder: PathBuf },
+    Notebook { executed: PathBuf, original: Vec<u8> },
 }
 
 /// Why it can not be run.
@@ -66,6 +61,8 @@ pub struct Looked {
     pub notebook: Option<NotebookFacts>,
     /// Numbers that it kept by name.
     pub metrics: BTreeMap<String, f64>,
+    /// What tells the metrics that could not be read, if it is run.
+    pub undecoded: Option<metaflow::Command>,
     /// Why it was no success although its command exited with 0.
     pub failure: Option<String>,
 }
@@ -119,8 +116,13 @@ fn flow(file: &str, params: &Map<String, Value>, place: Where<'_>) -> Result<Lau
     let folder = sys::private_dir(place.folder, &["flow"], place.user.map(User::owner))?;
     let source = sys::inside(place.root, &place.root.join(file)).and_then(|path| sys::read_text(&path, MAX_SOURCE));
     let branch = place.branch.map(metaflow::branch_name);
-    let branch = branch.as_deref().filter(|_| source.is_ok_and(|source| metaflow::is_project(&source)));
-    let parameters: Vec<(String, String)> = params.iter().map(|(name, value)| (name.clone(), shown(value))).collect();
+    let branch = branch
+        .as_deref()
+        .filter(|_| source.is_ok_and(|source| metaflow::is_project(&source)));
+    let parameters: Vec<(String, String)> = params
+        .iter()
+        .map(|(name, value)| (name.clone(), shown(value)))
+        .collect();
     let command = metaflow::command(&Invocation {
         file,
         parameters: &parameters,
@@ -150,20 +152,17 @@ fn shown(value: &Value) -> String {
 /// A notebook saves what it came to this long before its command is stopped.
 const SAVING: Duration = Duration::from_secs(10);
 
-fn notebook(
-    file: &str,
-    params: &Map<String, Value>,
-    place: Where<'_>,
-    timeout: Duration,
-) -> Result<Launch, WorkError> {
+fn notebook(file: &str, params: &Map<String, Value>, place: Where<'_>, timeout: Duration) -> Result<Launch, WorkError> {
     let unusable = |source| WorkError::Notebook {
         file: file.to_owned(),
         source,
     };
     let path = sys::inside(place.root, &place.root.join(file))?;
     let original = sys::read(&path, notebook::MAX_BYTES as u64)?;
-    let parameters: Vec<(String, ParamValue)> =
-        params.iter().map(|(name, value)| (name.clone(), python(value))).collect();
+    let parameters: Vec<(String, ParamValue)> = params
+        .iter()
+        .map(|(name, value)| (name.clone(), python(value)))
+        .collect();
     let prepared = notebook::prepare(&original, &parameters).map_err(unusable)?;
     let folder = sys::private_dir(place.folder, &["notebook"], place.user.map(User::owner))?;
     let script = folder.join(notebook::SCRIPT_NAME);
@@ -218,11 +217,16 @@ fn of_notebook(executed: &Path, original: &[u8]) -> Looked {
         }
     };
     let failed = executed.failed.map(|cell| {
-        let line = cell.line.map_or_else(String::new, |line| format!(" (line {line} of the file)"));
+        let line = cell
+            .line
+            .map_or_else(String::new, |line| format!(" (line {line} of the file)"));
         (cell.number, format!("{}: {}{line}", cell.ename, cell.evalue))
     });
     Looked {
-        failure: failed.as_ref().map(|(number, said)| format!("cell {number} failed: {said}")),
+        failure: match (&failed, executed.stopped) {
+            (Some((number, said)), _) => Some(format!("cell {number} failed: {said}")),
+            (None, stopped) => stopped,
+        },
         notebook: Some(NotebookFacts {
             n_cells: executed.n_cells,
             n_executed: executed.n_begun,
@@ -238,7 +242,7 @@ pub fn look(after: &After) -> Looked {
         After::Nothing => Looked::default(),
         After::Notebook { executed, original } => of_notebook(executed, original),
         After::Flow { folder } => match metaflow::read(folder, METRICS) {
-            Ok(flow) => of_flow(flow),
+            Ok(flow) => of_flow(flow, folder),
             Err(error) => Looked {
                 failure: Some(super::chain(&error)),
                 ..Looked::default()
@@ -247,7 +251,9 @@ pub fn look(after: &After) -> Looked {
     }
 }
 
-fn of_flow(flow: Flow) -> Looked {
+fn of_flow(flow: Flow, folder: &Path) -> Looked {
+    let undecoded = (flow.is_undecodable && flow.is_successful)
+        .then(|| metaflow::fallback(folder, &flow.name, &flow.run_id, METRICS));
     let failure = flow.failures.first().map(|failure| {
         let error = failure.error.as_deref().unwrap_or("it did not end");
         format!("step `{}` failed: {error}", failure.step)
@@ -284,6 +290,7 @@ fn of_flow(flow: Flow) -> Looked {
         flow: Some(facts),
         notebook: None,
         metrics: flow.metrics,
+        undecoded,
         failure,
     }
 }

@@ -23,12 +23,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub struct Stopped;
 
 /// Runs the steps, or one and what it needs.
-pub async fn run(
-    draft: &mut Draft,
-    project: &Project,
-    services: &Services,
-    only: Option<&str>,
-) -> Result<(), Stopped> {
+pub async fn run(draft: &mut Draft, project: &Project, services: &Services, only: Option<&str>) -> Result<(), Stopped> {
     if project.steps.is_empty() && only.is_none() {
         return Ok(());
     }
@@ -36,7 +31,10 @@ pub async fn run(
     let watch = Stopwatch::start();
     match steps::missing_inputs(&project.steps, &services.root) {
         Ok(problems) if problems.has_errors() => {
-            let first = problems.iter().next().map_or_else(String::new, |problem| problem.message.clone());
+            let first = problems
+                .iter()
+                .next()
+                .map_or_else(String::new, |problem| problem.message.clone());
             draft.facts.reason = format!("the steps can not run: {first}");
             draft.problems.extend(problems);
             draft.step(services, STEP, Outcome::Failed, Some(first), watch.elapsed_ms());
@@ -53,7 +51,13 @@ pub async fn run(
         Ok(outcomes) => outcomes,
         Err(StepsError::Unknown { name, nearest }) => {
             let problem = Diagnostic::error("unknown-step", format!("there is no step `{name}`"));
-            let names = project.steps.steps().iter().map(|step| step.name.clone()).collect::<Vec<_>>().join(", ");
+            let names = project
+                .steps
+                .steps()
+                .iter()
+                .map(|step| step.name.clone())
+                .collect::<Vec<_>>()
+                .join(", ");
             draft.problems.push(match nearest {
                 Some(near) => problem.help(format!("did you mean `{near}`?")),
                 None => problem.help(format!("the steps are: {names}")),
@@ -66,8 +70,13 @@ pub async fn run(
     };
     let failed = outcomes.iter().find(|outcome| outcome.status == StepStatus::Failed);
     let failed = failed.map(|outcome| format!("step `{}` failed: {}", shown(outcome), outcome.reason));
-    let n_ran = outcomes.iter().filter(|outcome| outcome.status == StepStatus::Ran).count();
-    let detail = failed.clone().unwrap_or_else(|| format!("{n_ran} of {} were due", outcomes.len()));
+    let n_ran = outcomes
+        .iter()
+        .filter(|outcome| outcome.status == StepStatus::Ran)
+        .count();
+    let detail = failed
+        .clone()
+        .unwrap_or_else(|| format!("{n_ran} of {} were due", outcomes.len()));
     draft.facts.workflow = outcomes;
     let outcome = match (&failed, n_ran) {
         (Some(_), _) => Outcome::Failed,
@@ -101,7 +110,11 @@ pub fn shown(outcome: &StepOutcome) -> String {
 fn around(services: &Services) -> Result<Around, String> {
     let root = sys::absolute(&services.root).map_err(|error| chain(&error))?;
     let folder = work::fresh(services, STEP).map_err(|error| chain(&error))?;
-    let (env, user, sandbox) = (services.child_env.clone(), services.child_user, services.sandbox.clone());
+    let (env, user, sandbox) = (
+        services.child_env.clone(),
+        services.child_user,
+        services.sandbox.clone(),
+    );
     let cwd = root.clone();
     let command = move |task: &StepTask| {
         let owner = user.map(crate::exec::User::owner);

@@ -79,6 +79,8 @@ fn command(command: &str, exit_code: i32, tail: &str, elapsed_ms: u64) -> Comman
         problem: None,
         tail: tail.to_owned(),
         elapsed_ms,
+        lint: None,
+        tests: None,
     }
 }
 

@@ -19,6 +19,5 @@ mod tests;
 
 pub use missing::missing_inputs;
 pub use plan::Plan;
-pub use record::Output;
 pub use run::{Around, Event, StepOutcome, StepStatus, StepsError, run};
 pub use settings::{ITEM, MAX_ITEMS, MAX_RETRIES, StepSettings, StepTask, TIMEOUT, Work, Written};

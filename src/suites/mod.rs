@@ -17,9 +17,9 @@ mod testing;
 mod text;
 
 pub use changes::{Changes, Summary, compare};
-pub use command::{Invocation, recognise};
+pub use command::recognise;
 pub use ending::{Conclusion, Ending, conclude};
-pub use junit::{JunitError, MAX_REPORT_BYTES, parse_junit};
+pub use junit::MAX_REPORT_BYTES;
 pub use place::Place;
 pub use result::{Counts, Outcome, Suite, TestCase, Tool};
 pub use text::Reader;

@@ -67,7 +67,11 @@ impl Trainer {
                 let params = estimator.params().into_iter();
                 params.map(|(name, value)| (name.to_owned(), value)).collect()
             }
-            Self::Own(own) => own.params.iter().map(|(name, value)| (name.clone(), shown(value))).collect(),
+            Self::Own(own) => own
+                .params
+                .iter()
+                .map(|(name, value)| (name.clone(), shown(value)))
+                .collect(),
         }
     }
 

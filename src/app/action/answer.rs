@@ -209,7 +209,7 @@ async fn obey(
             )
             .await
         }
-        Command::Retrain => retrain(desk, invocation, opened).await,
+        Command::Retrain => Box::pin(retrain(desk, invocation, opened)).await,
         Command::Promote {
             version,
             accept_warnings,

@@ -12,11 +12,11 @@ use crate::facts::Facts;
 use crate::github::archive::{self, Limits};
 use crate::github::results::{Mime, Upload};
 use crate::github::{handover, pulls};
+use crate::lint::Changed;
 use crate::pipeline::{self, Finished, Options, Services};
 use crate::report::{self, Render as _};
-use crate::lint::Changed;
-use crate::track::record::RunStart;
 use crate::sys::FileError;
+use crate::track::record::RunStart;
 use crate::track::{BRANCH, Branch, Content};
 
 use super::super::project::{self, Opened};
@@ -114,7 +114,7 @@ pub async fn evaluate(desk: &Desk, invocation: &Invocation, job: &Evaluate, work
     if let Some(head) = checked {
         desk.open_check(&prefix, &key, head).await;
     }
-    let (finished, waiting) = match run(desk, invocation, &opened, job, work).await {
+    let (finished, waiting) = match Box::pin(run(desk, invocation, &opened, job, work)).await {
         Ok(done) => done,
         Err(failure) => return could_not_begin(desk, invocation, &failure, place, checked).await,
     };
@@ -214,9 +214,17 @@ async fn run(
     }
     let listening = tokio::spawn(listen::listen(tracking.listen(listener)));
     let mut finished = match work {
-        Work::Run => pipeline::run(&opened.project, &mut services, &options).await,
-        Work::Check => pipeline::check(&opened.project, &mut services, &options).await,
+        Work::Run => Box::pin(pipeline::run(&opened.project, &mut services, &options)).await,
+        Work::Check => Box::pin(pipeline::check(&opened.project, &mut services, &options)).await,
     };
+    if finished
+        .facts
+        .environment
+        .as_ref()
+        .is_some_and(|environment| !environment.was_warm)
+    {
+        pipeline::trim_environment(&services).await;
+    }
     // The listener ends when the last sender is gone.
     drop(services);
     listening.await.ok();
@@ -245,7 +253,10 @@ async fn changed(desk: &Desk) -> Option<Changed> {
     for file in files {
         let path = match &desk.inputs.directory {
             None => Some(file.filename.as_str()),
-            Some(directory) => file.filename.strip_prefix(directory.trim_matches('/')).and_then(|rest| rest.strip_prefix('/')),
+            Some(directory) => file
+                .filename
+                .strip_prefix(directory.trim_matches('/'))
+                .and_then(|rest| rest.strip_prefix('/')),
         };
         match (path, &file.patch) {
             (Some(path), Some(patch)) => changed.add_patch(path, patch),
@@ -392,7 +403,10 @@ async fn upload_waiting(desk: &Desk, key: &str, directory: &Path) {
 
 /// The files of the model as one archive, if it is worth an artifact.
 fn packed(desk: &Desk, bundle: &BTreeMap<String, Content>) -> Option<Vec<u8>> {
-    let n_bytes: u64 = bundle.values().map(|content| content.len().unwrap_or(u64::MAX)).fold(0, u64::saturating_add);
+    let n_bytes: u64 = bundle
+        .values()
+        .map(|content| content.len().unwrap_or(u64::MAX))
+        .fold(0, u64::saturating_add);
     if bundle.is_empty() || n_bytes > MAX_ARTIFACT || desk.results.is_none() {
         return None;
     }

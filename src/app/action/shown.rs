@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use crate::base::{CommitSha, Diagnostic, Diagnostics, Digest, Severity, Span, Verdict};
 use crate::facts::Facts;
 use crate::gates::{CommandRun, GateResult, GateStatus};
-use crate::lint;
 use crate::github::{CommentMode, checks};
+use crate::lint;
 use crate::report::{self, Document};
 
 /// GitHub shows fewer of one step; the rest is in the report.
@@ -187,7 +187,11 @@ fn of_gate(facts: &Facts, gate: &GateResult, key: &str) -> Vec<checks::Annotatio
     });
     let directory = facts.directory.as_deref();
     let found = gate.commands.iter().flat_map(|run| of_command(directory, run, level));
-    set.into_iter().chain(broken).chain(found).take(MAX_ANNOTATIONS).collect()
+    set.into_iter()
+        .chain(broken)
+        .chain(found)
+        .take(MAX_ANNOTATIONS)
+        .collect()
 }
 
 /// What linters found and which tests failed, each on its line.

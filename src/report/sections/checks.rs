@@ -189,7 +189,11 @@ pub fn commands(facts: &Facts) -> Option<Section> {
 }
 
 fn command_line(run: &CommandRun) -> Inlines {
-    let outcome = gate_status(if run.has_passed() { GateStatus::Pass } else { GateStatus::Fail });
+    let outcome = gate_status(if run.has_passed() {
+        GateStatus::Pass
+    } else {
+        GateStatus::Fail
+    });
     let mut pieces = vec![outcome, text(" "), code(&*run.command)];
     let is_told = run.lint.is_some() || run.tests.as_ref().is_some_and(|tests| tests.counts.total() > 0);
     match (run.exit_code, &run.problem) {
@@ -202,7 +206,12 @@ fn command_line(run: &CommandRun) -> Inlines {
         (None, None) => pieces.push(text(", exit code not known")),
     }
     pieces.extend(run.lint.iter().flat_map(found::lint_line));
-    pieces.extend(run.tests.iter().filter(|tests| tests.counts.total() > 0).flat_map(found::tests_line));
+    pieces.extend(
+        run.tests
+            .iter()
+            .filter(|tests| tests.counts.total() > 0)
+            .flat_map(found::tests_line),
+    );
     pieces.push(quiet(format!(", {}", format::duration_ms(run.elapsed_ms))));
     pieces
 }

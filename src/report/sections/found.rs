@@ -80,10 +80,17 @@ pub fn tests_line(tests: &TestFacts) -> Inlines {
         let (before, after) = (changes.before.total(), changes.after.total());
         if after != before {
             let sign = if after > before { '+' } else { '−' };
-            pieces.push(quiet(format!(" ({sign}{})", format::count(after.abs_diff(before) as u64))));
+            pieces.push(quiet(format!(
+                " ({sign}{})",
+                format::count(after.abs_diff(before) as u64)
+            )));
         }
     }
-    let version = tests.version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
+    let version = tests
+        .version
+        .as_ref()
+        .map(|version| format!(" {version}"))
+        .unwrap_or_default();
     pieces.push(quiet(", "));
     pieces.push(code(format!("{}{version}", tests.tool)));
     pieces
@@ -112,7 +119,10 @@ pub fn tests(tests: &TestFacts) -> Vec<Block> {
             });
         }
     }
-    let n_more = tests.counts.n_failing().saturating_sub(MAX_FAILURES.min(tests.failures.len()));
+    let n_more = tests
+        .counts
+        .n_failing()
+        .saturating_sub(MAX_FAILURES.min(tests.failures.len()));
     if n_more > 0 && !tests.failures.is_empty() {
         blocks.push(Block::Note(vec![text(format!("and {n_more} more that failed"))]));
     }
@@ -147,7 +157,11 @@ fn changed(changes: &Changes) -> Vec<Inlines> {
         pieces.extend(names(list));
         pieces
     };
-    lists.into_iter().filter(|(_, list)| !list.is_empty()).map(line).collect()
+    lists
+        .into_iter()
+        .filter(|(_, list)| !list.is_empty())
+        .map(line)
+        .collect()
 }
 
 fn names(list: &[String]) -> Inlines {

@@ -22,7 +22,12 @@ pub fn blocks(own: &OwnTraining) -> Vec<Block> {
 
 /// Its numbers beside ours.
 fn claims(claims: &[Claim]) -> Block {
-    let number = |value: f64| format!("{value:.6}").trim_end_matches('0').trim_end_matches('.').to_owned();
+    let number = |value: f64| {
+        format!("{value:.6}")
+            .trim_end_matches('0')
+            .trim_end_matches('.')
+            .to_owned()
+    };
     let rows = claims
         .iter()
         .take(MAX_ROWS)
@@ -58,7 +63,11 @@ fn files(files: &[ModelFile]) -> Block {
         .map(|file| vec![vec![code(&*file.name)], cell(format::bytes(file.n_bytes)), remark(file)])
         .collect();
     Block::Table(Table {
-        columns: vec![Column::words("File of the model"), Column::numbers("Size"), Column::words("Remark")],
+        columns: vec![
+            Column::words("File of the model"),
+            Column::numbers("Size"),
+            Column::words("Remark"),
+        ],
         rows,
     })
 }
@@ -101,7 +110,10 @@ fn flow(flow: &FlowFacts) -> Block {
         .take(MAX_ROWS)
         .map(|step| {
             let outcome = if step.n_failed > 0 {
-                vec![status_of(Tone::Bad, "failed"), text(format!(" {} of {}", step.n_failed, step.n_tasks))]
+                vec![
+                    status_of(Tone::Bad, "failed"),
+                    text(format!(" {} of {}", step.n_failed, step.n_tasks)),
+                ]
             } else {
                 vec![status_of(Tone::Good, "done")]
             };
@@ -110,8 +122,14 @@ fn flow(flow: &FlowFacts) -> Block {
             } else {
                 format::count(step.n_tasks as u64)
             };
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative, at most a month")]
-            let time = step.seconds.map(|seconds| format::duration_ms((seconds.clamp(0.0, 3e6) * 1000.0) as u64));
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "not negative, at most a month"
+            )]
+            let time = step
+                .seconds
+                .map(|seconds| format::duration_ms((seconds.clamp(0.0, 3e6) * 1000.0) as u64));
             vec![
                 vec![code(&*step.name)],
                 cell(retries),
@@ -124,7 +142,11 @@ fn flow(flow: &FlowFacts) -> Block {
         summary: vec![
             text("Flow "),
             code(&*flow.name),
-            text(format!(", run {}, {}", flow.run_id, format::n_of(flow.steps.len(), "step", "steps"))),
+            text(format!(
+                ", run {}, {}",
+                flow.run_id,
+                format::n_of(flow.steps.len(), "step", "steps")
+            )),
         ],
         open: !flow.is_successful,
         blocks: vec![Block::Table(Table {

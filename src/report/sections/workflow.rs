@@ -41,7 +41,12 @@ pub fn section(facts: &Facts) -> Option<Section> {
             if outcome.n_attempts > 1 {
                 remark.push(text(format!(", {} attempts", outcome.n_attempts)));
             }
-            vec![name, vec![status(outcome.status)], cell(format::duration_ms(outcome.elapsed_ms)), remark]
+            vec![
+                name,
+                vec![status(outcome.status)],
+                cell(format::duration_ms(outcome.elapsed_ms)),
+                remark,
+            ]
         })
         .collect();
     let mut blocks = vec![Block::Table(Table {
@@ -65,7 +70,13 @@ pub fn section(facts: &Facts) -> Option<Section> {
         text(format!(": {}", parts.join(", "))),
     ];
     let is_failed = failed.is_some();
-    Some(details("workflow", if is_failed { 4 } else { 55 }, summary, is_failed, blocks))
+    Some(details(
+        "workflow",
+        if is_failed { 4 } else { 55 },
+        summary,
+        is_failed,
+        blocks,
+    ))
 }
 
 fn status(status: StepStatus) -> Inline {

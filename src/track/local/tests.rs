@@ -231,6 +231,7 @@ async fn again(test: &str, role: String) -> (Exit, String) {
         env: BTreeMap::from([(ROLE.to_owned(), role)]),
         timeout: Duration::from_mins(2),
         user: None,
+        sandbox: crate::exec::Sandbox::open(),
     };
     let mut said = String::new();
     let exit = exec::run(&task, &mut |line| said.extend([line, "\n"])).await.unwrap();
