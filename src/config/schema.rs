@@ -449,7 +449,6 @@ fn gates() -> Value {
         });
         let mut ways = vec![json!({"title": "a command", "type": "string"}), list.clone()];
         if is_lint {
-            ways.push(lint_item());
             properties["filter"] = json!({
                 "description": "Which findings count in a pull request: those on lines that it added, in files that it changed, or all.",
                 "enum": ["added", "file", "all"], "default": "added",
@@ -460,6 +459,9 @@ fn gates() -> Value {
             "type": "object", "additionalProperties": false, "required": ["run"],
             "properties": properties,
         }));
+        if is_lint {
+            ways.push(lint_item());
+        }
         json!({
             "description": description,
             "anyOf": ways,
