@@ -62,12 +62,13 @@ pub fn children(env: &BTreeMap<String, String>, root: &Path) -> Result<Children,
 }
 
 /// Variables that name what programs read: lists of directories, or files.
-const READ_BY: [&str; 8] = [
+const READ_BY: [&str; 9] = [
     "PATH",
     "LD_LIBRARY_PATH",
     "PYTHONPATH",
     "VIRTUAL_ENV",
     "CONDA_PREFIX",
+    "PYENV_ROOT",
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
     "REQUESTS_CA_BUNDLE",
@@ -85,11 +86,21 @@ fn confined(
         .into_iter()
         .collect();
     let paths = READ_BY.iter().filter_map(|name| child_env.get(*name));
-    let read: Vec<PathBuf> = paths
+    let mut read: Vec<PathBuf> = paths
         .flat_map(|value| value.split(':'))
         .filter(|path| path.starts_with('/') && *path != "/")
         .map(PathBuf::from)
         .collect();
+    // A Python or a tool of `X/bin` has what it consists of in `X/lib`, and a shim stands for what is elsewhere in `X`.
+    let beside: Vec<PathBuf> = read
+        .iter()
+        .filter_map(|path| Some(path.parent()?.join("lib")))
+        .collect();
+    let shims = read
+        .iter()
+        .filter(|path| path.file_name().is_some_and(|name| name == "shims"));
+    let behind: Vec<PathBuf> = shims.filter_map(|path| Some(path.parent()?.to_owned())).collect();
+    read.extend(beside.into_iter().chain(behind));
     let mut sandbox = Sandbox::confined(&sys::absolute(root)?, &write, &read);
     if let (Some(files), Some(workspace)) = (&mut sandbox.files, workspace) {
         files.write.push(workspace);

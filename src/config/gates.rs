@@ -129,6 +129,7 @@ fn commands(node: Option<&Node>, what: &str, notes: &mut Notes) -> Option<Comman
         .iter()
         .map(|item| match &item.value {
             Value::Map(_) if is_lint => lint_item(item, &name, problems),
+            Value::Map(_) => test_item(item, &name, problems),
             _ => Some(GateCommand::new(command(item, &name, problems)?, item.span)),
         })
         .collect();
@@ -148,7 +149,7 @@ fn commands(node: Option<&Node>, what: &str, notes: &mut Notes) -> Option<Comman
 
 /// Whether a mapping says how one linter is read, rather than all that the gate is.
 fn is_item(entries: &[Entry]) -> bool {
-    let of_item = ["pattern", "format", "json", "notebooks"];
+    let of_item = ["pattern", "format", "json", "notebooks", "junit"];
     entries.iter().any(|entry| of_item.contains(&entry.key.as_str()))
 }
 
@@ -163,6 +164,7 @@ fn lint_item(node: &Node, what: &str, problems: &mut Diagnostics) -> Option<Gate
             asks: Asks::Notebooks(text),
             span: pattern.span,
             reads: None,
+            junit: None,
         });
     }
     let run = fields.required("run", problems);
@@ -202,6 +204,29 @@ fn lint_item(node: &Node, what: &str, problems: &mut Diagnostics) -> Option<Gate
         asks: Asks::Command(command(run, &format!("{what}.run"), problems)?),
         span: run.span,
         reads: Some(reads),
+        junit: None,
+    })
+}
+
+/// `{run: …, junit: …}`: a command with the report that it leaves.
+fn test_item(node: &Node, what: &str, problems: &mut Diagnostics) -> Option<GateCommand> {
+    let mut fields = Fields::of(node, what, problems)?;
+    let run = fields.required("run", problems);
+    let junit = fields.required("junit", problems);
+    fields.finish(problems);
+    let (run, junit) = (run?, junit?);
+    let path = filled(junit, &format!("{what}.junit"), problems)?;
+    if path.starts_with('/') || path.split('/').any(|part| part == "..") {
+        problems.push(
+            Diagnostic::error("bad-path", format!("`{what}.junit` must be a file of the repository"))
+                .at(junit.span)
+                .help("write its path from the repository's root, such as `reports/junit.xml`"),
+        );
+        return None;
+    }
+    Some(GateCommand {
+        junit: Some(path),
+        ..GateCommand::new(command(run, &format!("{what}.run"), problems)?, run.span)
     })
 }
 

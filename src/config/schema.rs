@@ -432,13 +432,25 @@ fn lint_item() -> Value {
     })
 }
 
+/// A command with the report that it leaves.
+fn test_item() -> Value {
+    json!({
+        "title": "`{run: …, junit: …}`",
+        "type": "object", "additionalProperties": false, "required": ["run", "junit"],
+        "properties": {
+            "run": {"description": "A command whose tests are not known by its name.", "title": "a command", "type": "string"},
+            "junit": {"description": "The JUnit report that it leaves.", "title": "a path", "type": "string", "minLength": 1},
+        },
+    })
+}
+
 fn gates() -> Value {
     let command = |description: &str, is_lint: bool| {
         let one = json!({"title": "a command", "type": "string"});
         let item = if is_lint {
             json!({"anyOf": [{"type": "string"}, lint_item()]})
         } else {
-            json!({"type": "string"})
+            json!({"anyOf": [{"type": "string"}, test_item()]})
         };
         let list = json!({"title": "a list of commands", "type": "array", "items": item, "minItems": 1});
         let mut timeout = duration("How long each command may take.");
@@ -459,9 +471,7 @@ fn gates() -> Value {
             "type": "object", "additionalProperties": false, "required": ["run"],
             "properties": properties,
         }));
-        if is_lint {
-            ways.push(lint_item());
-        }
+        ways.push(if is_lint { lint_item() } else { test_item() });
         json!({
             "description": description,
             "anyOf": ways,

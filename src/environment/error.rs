@@ -130,7 +130,8 @@ impl EnvironmentError {
                     .to_owned()
             }
             Self::Refused { .. } => {
-                "give the credentials of the index by environment variable, such as `UV_INDEX_NAME_PASSWORD`".to_owned()
+                "commands get no credentials of indexes: use one that needs none, such as a mirror inside your network"
+                    .to_owned()
             }
             Self::Unreachable { .. } => "run it again when that address can be reached".to_owned(),
             Self::NoTool { tool: "uv", .. } => {

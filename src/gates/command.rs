@@ -5,7 +5,7 @@ use std::error::Error as _;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{CommandRun, GateCommand, GateResult, GateStatus, lints, tests};
+use super::{CommandRun, GateCommand, GateResult, GateStatus, lints, suites};
 use crate::base::counted;
 use crate::exec::{self, Captured, Ended, Exit, Sandbox, Tail, Task, User, neutralise};
 use crate::lint::{Changed, Filter};
@@ -57,20 +57,20 @@ pub async fn run_commands(
     on_line: &mut (dyn FnMut(&str) + Send),
 ) -> Judged {
     let mut runs = Vec::with_capacity(commands.len());
-    let mut suites = BTreeMap::new();
+    let mut summaries = BTreeMap::new();
     for (index, command) in commands.iter().enumerate() {
         let run = if name == "lint" {
             lints::run(command, timeout, around, on_line).await
         } else {
-            let (run, suite) = tests::run(command, index, timeout, around, on_line).await;
-            suites.extend(suite.map(|suite| (command.text().to_owned(), suite)));
+            let (run, suite) = suites::run(command, index, timeout, around, on_line).await;
+            summaries.extend(suite.map(|suite| (command.text().to_owned(), suite)));
             run
         };
         runs.push(run);
     }
     Judged {
         result: judge(name, commands, runs),
-        suites,
+        suites: summaries,
     }
 }
 
@@ -273,7 +273,7 @@ fn shortened(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod checks {
+mod tests {
     use super::*;
     use crate::base::Span;
 

@@ -4,7 +4,7 @@ mod command;
 mod judge;
 mod lints;
 mod result;
-mod tests;
+mod suites;
 
 pub use command::{Judged, Surroundings, run_command, run_commands};
 pub use judge::{judge_budget, judge_metric, judge_slices, overall};

@@ -93,6 +93,8 @@ pub struct GateCommand {
     pub span: Span,
     /// How the output of a linter is read that is not known by its name.
     pub reads: Option<Format>,
+    /// The `JUnit` report that the command leaves, from the repository's root.
+    pub junit: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,6 +111,7 @@ impl GateCommand {
             asks: Asks::Command(command),
             span,
             reads: None,
+            junit: None,
         }
     }
 

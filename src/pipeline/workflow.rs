@@ -74,9 +74,10 @@ pub async fn run(draft: &mut Draft, project: &Project, services: &Services, only
         .iter()
         .filter(|outcome| outcome.status == StepStatus::Ran)
         .count();
-    let detail = failed
-        .clone()
-        .unwrap_or_else(|| format!("{n_ran} of {} were due", outcomes.len()));
+    let detail = failed.clone().unwrap_or_else(|| match (n_ran, outcomes.len()) {
+        (0, _) => "nothing that they depend on changed".to_owned(),
+        (n, all) => format!("{n} of {all} were due"),
+    });
     draft.facts.workflow = outcomes;
     let outcome = match (&failed, n_ran) {
         (Some(_), _) => Outcome::Failed,

@@ -17,7 +17,7 @@ mod testing;
 mod text;
 
 pub use changes::{Changes, Summary, compare};
-pub use command::recognise;
+pub use command::{Invocation, recognise};
 pub use ending::{Conclusion, Ending, conclude};
 pub use junit::MAX_REPORT_BYTES;
 pub use place::Place;

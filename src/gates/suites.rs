@@ -28,7 +28,16 @@ pub async fn run(
     let report = around.reports.map(|folder| folder.join(format!("tests-{index}.xml")));
     let wanted = report.as_deref().map(Path::to_string_lossy).unwrap_or_default();
     let addopts = around.env.get("PYTEST_ADDOPTS").map(String::as_str);
-    let invocation = suites::recognise(text, &wanted, addopts).filter(|_| report.is_some());
+    let invocation = match &command.junit {
+        Some(junit) => Some(Invocation {
+            tool: Tool::Junit,
+            command: text.clone(),
+            env: Vec::new(),
+            report: Some(junit.clone()),
+            below: String::new(),
+        }),
+        None => suites::recognise(text, &wanted, addopts).filter(|_| report.is_some()),
+    };
     let mut env = around.env.clone();
     let mut task = Task {
         command: text.clone(),
@@ -46,6 +55,8 @@ pub async fn run(
     task.env = env;
     task.command.clone_from(&invocation.command);
     let mut reader = Reader::new(invocation.tool);
+    // One that an earlier run left says nothing of this one.
+    let before = invocation.report.as_deref().and_then(|report| read(around.cwd, report));
     let mut ran = {
         let mut on_output = |line: &str| {
             reader.push(line);
@@ -60,7 +71,11 @@ pub async fn run(
         below: &invocation.below,
         is_file: &is_file,
     };
-    let bytes = invocation.report.and_then(|report| read(around.cwd, &report));
+    let bytes = invocation.report.as_deref().and_then(|report| read(around.cwd, report));
+    let bytes = bytes.filter(|bytes| before.as_ref() != Some(bytes));
+    if let (Some(junit), None, None) = (&command.junit, &bytes, &ran.problem) {
+        ran.problem = Some(format!("it left no new report in `{junit}`"));
+    }
     let concluded = suites::conclude(invocation.tool, ran.exit_code, reader, bytes.as_deref(), &place);
     if ran.problem.is_none() {
         ran.problem = problem(&concluded, invocation.tool, ran.exit_code);
