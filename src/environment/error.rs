@@ -119,7 +119,7 @@ impl EnvironmentError {
             Self::Absent { mend, .. } => format!("run `{mend}`, or write `environment: auto`"),
             Self::Unsupported { help, .. } => (*help).to_owned(),
             Self::NoPython { wanted, .. } => format!(
-                "install Python {wanted}, allow it to be downloaded, or ask for one that is here in `.python-version`"
+                "install Python {wanted} with `uv python install`, or ask for one that is here in `.python-version`"
             ),
             Self::HashMismatch { package, .. } => format!(
                 "if you trust the new file, lock `{package}` again; if nothing was published anew, find out who changed it"

@@ -208,6 +208,11 @@ fn interpreter<'a>(detected: &Detected, machine: &'a Machine) -> Result<Interpre
 /// The same key is the same environment: everything that it depends on is in here.
 fn key(detected: &Detected, machine: &Machine, interpreter: &Interpreter<'_>, at: &Paths) -> Digest {
     let python = match interpreter {
+        // One that uv installed for us is what it was asked for, so that the second run finds what the first one made.
+        Interpreter::Here(python) if python.path.starts_with(&at.pythons) => detected
+            .python
+            .installable()
+            .unwrap_or_else(|| python.version.to_string()),
         Interpreter::Here(python) => format!("{} {}", python.version, python.path.display()),
         Interpreter::Installed(version) => version.clone(),
     };
@@ -260,7 +265,7 @@ impl Builder<'_> {
 
     fn with_uv(&mut self, interpreter: &Interpreter<'_>) {
         if let Interpreter::Installed(version) = interpreter {
-            let command = format!("uv python install {}", quoted(version));
+            let command = format!("uv python install --no-bin {}", quoted(version));
             self.push(INSTALLING_PYTHON, &command.clone(), command);
             self.notes
                 .push(format!("no Python here will do, so uv installs {version}"));

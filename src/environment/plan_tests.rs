@@ -151,23 +151,39 @@ fn a_python_that_is_not_here_is_installed_or_named() {
     machine.pythons.pop();
     insta::assert_snapshot!(check("uv", &machine), @r"
     no Python here is `>=3.11,<3.14`, which `pyproject.toml` asks for; there is 3.9.18
-    install Python >=3.11,<3.14, allow it to be downloaded, or ask for one that is here in `.python-version`
+    install Python >=3.11,<3.14 with `uv python install`, or ask for one that is here in `.python-version`
     ");
     machine.pythons.clear();
     insta::assert_snapshot!(check("pipenv", &machine), @r"
     no Python here is `3.11`, which `Pipfile` asks for; there is none at all
-    install Python 3.11, allow it to be downloaded, or ask for one that is here in `.python-version`
+    install Python 3.11 with `uv python install`, or ask for one that is here in `.python-version`
     ");
     machine.may_download = true;
     insta::assert_snapshot!(check("uv", &machine), @r"
-    installing Python, network: uv python install 3.13
-      uv python install 3.13
+    installing Python, network: uv python install --no-bin 3.13
+      uv python install --no-bin 3.13
     making the environment: uv venv --python 3.13
       uv venv --quiet --no-project --python 3.13 /t/venv/KEY
     installing the packages, network: uv sync --locked --all-groups
       uv sync --locked --all-groups --python 3.13
     note: no Python here will do, so uv installs 3.13
     ");
+}
+
+#[test]
+fn a_python_that_uv_installed_is_the_one_that_was_asked_for() {
+    let mut machine = machine();
+    machine.pythons.clear();
+    machine.may_download = true;
+    let first = planned("uv", &[], &machine).unwrap();
+    machine.pythons.push(Python {
+        version: PythonVersion::parse("3.13.2").unwrap(),
+        path: "/t/python/cpython-3.13.2-linux-x86_64-gnu/bin/python3.13".into(),
+    });
+    let second = planned("uv", &[], &machine).unwrap();
+    assert_eq!(first.key, second.key);
+    machine.pythons[0].path = "/opt/python3.13".into();
+    assert_ne!(first.key, planned("uv", &[], &machine).unwrap().key);
 }
 
 #[test]

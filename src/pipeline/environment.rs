@@ -30,7 +30,10 @@ pub async fn enter(draft: &mut Draft, project: &Project, services: &mut Services
         return Ok(());
     }
     let watch = Stopwatch::start();
-    let settings = Settings::default();
+    let settings = Settings {
+        may_download_python: may_download(services),
+        ..Settings::default()
+    };
     match environment::find(&settings, &services.root) {
         Ok(Some(_)) => services.tell(Event::StepStarted { step: STEP }),
         Ok(Option::None) => return Ok(()),
@@ -81,6 +84,15 @@ fn around(services: &Services) -> Around<'_> {
         sandbox: &services.sandbox,
         temp: services.temp.as_deref(),
     }
+}
+
+/// On a runner a Python that the repository asks for may come from the network; on a laptop its owner is asked to.
+fn may_download(services: &Services) -> bool {
+    let is_forbidden = services
+        .child_env
+        .get("UV_PYTHON_DOWNLOADS")
+        .is_some_and(|value| value == "never");
+    services.temp.is_some() && !is_forbidden
 }
 
 fn failed(draft: &mut Draft, services: &Services, error: &EnvironmentError, watch: &Stopwatch) -> None {

@@ -257,7 +257,7 @@ pub fn take(
 ) -> Result<Made, OwnError> {
     let trainer = own.work.text();
     let failed = |source| OwnError::Left {
-        trainer: ran.command.command.clone(),
+        trainer: shortened(&ran.command.command),
         source,
     };
     let (target, test) = (&project.data.target, &prepared.partition.test);
