@@ -41,25 +41,25 @@ def check(holds, what):
         problems.append(what)
 
 
-def project():
-    """The diabetes example, path to text."""
+def project(folder):
+    """An example, path to text."""
     files = {}
-    for path in PROJECT.rglob("*"):
-        name = path.relative_to(PROJECT)
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder)
         if path.is_file() and not {".mlops", "__pycache__"} & set(name.parts):
             files[str(name)] = path.read_text()
     return files
 
 
 class World:
-    """The diabetes example on `main`, with two who may write and one who may not."""
+    """An example on `main`, with two who may write and one who may not."""
 
-    def __init__(self, options):
+    def __init__(self, options, folder=PROJECT):
         self.options = options
         # Its input is ours alone: it ends when we do.
         self.process = subprocess.Popen([options.twin], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.url = json.loads(self.process.stdout.readline())["url"]
-        self.files = project()
+        self.files = project(folder)
         self.config = self.files["mlops.yaml"]
         self.seed(collaborators={"ada": "admin", "mia": "maintain", "tom": "read"})
         self.push("main", self.files)
@@ -263,9 +263,16 @@ class Job:
         self.took = time.monotonic() - self.began
         return code
 
-    def ran(self):
+    def again(self):
+        """The job's next attempt, on a runner that keeps its folders."""
+        for variable in COMMAND_FILES:
+            self.file(variable).write_text("")
+        attempt = int(self.environment()["GITHUB_RUN_ATTEMPT"]) + 1
+        self.more = {**self.more, "GITHUB_RUN_ATTEMPT": str(attempt)}
+
+    def ran(self, limit=120):
         """Runs it to its end, holds against it what holds for every job, and gives its exit code."""
-        code = self.start().wait()
+        code = self.start().wait(limit)
         self.tidy()
         return code
 
