@@ -111,14 +111,14 @@ pub fn predictions(directory: &Path, expected: &Expected<'_>) -> Result<Predicti
 fn places(column: &Column, n_rows: usize, file: &str) -> Result<HashMap<usize, usize>, LeftError> {
     let mut places = HashMap::with_capacity(n_rows);
     for line in 0..n_rows {
-        let place = match column.cell(line) {
+        let place = match number(column, line) {
             // Beyond 2^53 there are no whole numbers to tell apart.
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
                 reason = "whole, from 0 to 2^53"
             )]
-            Cell::Number(number) if (0.0..=9e15).contains(&number) && number.fract() == 0.0 => number as usize,
+            Some(number) if (0.0..=9e15).contains(&number) && number.fract() == 0.0 => number as usize,
             _ => {
                 return Err(LeftError::Contract(format!(
                     "`row` of line {} of `{file}` is no whole number from 0: it is the place of the row in the data, as \
@@ -185,14 +185,22 @@ pub fn is_same(one: &str, other: &str) -> bool {
 }
 
 fn numbers(column: &Column, order: &[usize], file: &str) -> Result<Vec<f64>, LeftError> {
-    let number = |line: &usize| match column.cell(*line) {
-        Cell::Number(number) if number.is_finite() => Ok(number),
-        _ => Err(LeftError::Contract(format!(
-            "`prediction` in line {} of `{file}` is no number",
-            line + 2
-        ))),
+    let predicted = |line: &usize| {
+        let found = number(column, *line).filter(|number| number.is_finite());
+        found.ok_or_else(|| {
+            LeftError::Contract(format!("`prediction` in line {} of `{file}` is no number", line + 2))
+        })
     };
-    order.iter().map(number).collect()
+    order.iter().map(predicted).collect()
+}
+
+/// One text among numbers makes a column of texts: it alone is at fault.
+fn number(column: &Column, line: usize) -> Option<f64> {
+    match column.cell(line) {
+        Cell::Number(number) => Some(number),
+        Cell::Text(text) => text.trim().parse().ok(),
+        Cell::Missing => None,
+    }
 }
 
 fn classes(
@@ -258,8 +266,8 @@ impl Probabilities<'_> {
             },
             Self::OfSecond(column) => (*column, label == 0),
         };
-        match column.cell(line) {
-            Cell::Number(p) if (-1e-6..=1.0 + 1e-6).contains(&p) => {
+        match number(column, line) {
+            Some(p) if (-1e-6..=1.0 + 1e-6).contains(&p) => {
                 let p = p.clamp(0.0, 1.0);
                 Ok(if is_first { 1.0 - p } else { p })
             }

@@ -39,7 +39,7 @@ pub enum OwnError {
     Target(#[from] TargetError),
     #[error(transparent)]
     Answer(#[from] AnswerError),
-    #[error("`{trainer}` {source}")]
+    #[error("`{trainer}`: {source}")]
     Left {
         trainer: String,
         #[source]
