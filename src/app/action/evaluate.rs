@@ -188,7 +188,7 @@ async fn run(
         None => Options::publishing(&opened.file),
         Some(why) => Options::keeping_back(&opened.file, why),
     };
-    restore_cache(desk, &opened.root).await;
+    let restored = restore_cache(desk, &opened.root).await;
     let (events, listener) = unbounded_channel();
     let asked = Asked {
         actor: &desk.context.actor,
@@ -228,14 +228,8 @@ async fn run(
     // The listener ends when the last sender is gone.
     drop(services);
     listening.await.ok();
-    if work == Work::Run
-        && finished
-            .facts
-            .training
-            .as_ref()
-            .is_some_and(|training| training.reused_from.is_none())
-    {
-        save_cache(desk, &opened.root).await;
+    if work == Work::Run {
+        save_cache(desk, &opened.root, restored.as_deref()).await;
     }
     finished.facts.alerts.extend(kept.alert.clone());
     let data = dataset::of(opened, &finished.facts, Some(&desk.files_page(job.head.as_ref())));
@@ -267,15 +261,14 @@ async fn changed(desk: &Desk) -> Option<Changed> {
     Some(changed)
 }
 
-/// A model that was trained under the same key, whoever's run it was.
-async fn restore_cache(desk: &Desk, root: &Path) {
-    let Some(results) = &desk.results else { return };
+/// What earlier runs trained and tested, whoever's they were; the key that it was found under.
+async fn restore_cache(desk: &Desk, root: &Path) -> Option<String> {
+    let results = desk.results.as_ref()?;
     let restored = match results.restore(&[CACHE_PREFIX.to_owned()], &cache_version()).await {
-        Ok(Some(restored)) => restored,
-        Ok(None) => return,
+        Ok(restored) => restored?,
         Err(error) => {
             tracing::debug!(%error, "there is no cache");
-            return;
+            return None;
         }
     };
     match archive::unpack(&restored.bytes, CACHE_LIMITS, pipeline::is_packed_name) {
@@ -285,21 +278,26 @@ async fn restore_cache(desk: &Desk, root: &Path) {
         },
         Err(error) => tracing::warn!(%error, "the cache can not be used"),
     }
+    Some(restored.key)
 }
 
 fn cache_version() -> String {
     Digest::of(CACHE_VERSION.as_bytes()).hex()
 }
 
-async fn save_cache(desk: &Desk, root: &Path) {
+/// Keeps what this run trained and tested, unless all of it came from a cache.
+async fn save_cache(desk: &Desk, root: &Path, restored: Option<&str>) {
     let Some(results) = &desk.results else { return };
     let Some(models) = pipeline::cache_pack(root) else {
         return;
     };
+    let key = format!("{CACHE_PREFIX}{}", models.key);
+    if restored == Some(key.as_str()) {
+        return;
+    }
     let Ok(packed) = archive::pack(&models.files) else {
         return;
     };
-    let key = format!("{CACHE_PREFIX}{}", models.key);
     if let Err(error) = results.save(&key, &cache_version(), &packed).await {
         tracing::debug!(%error, "the cache was not kept");
     }
