@@ -15,6 +15,7 @@ mod events;
 mod faults;
 mod forks;
 mod lifecycle;
+mod own_code;
 mod processes;
 mod pull_request;
 mod refusals;
