@@ -2,6 +2,7 @@
 
 mod environments;
 mod gates;
+mod notebooks;
 mod steps;
 mod trainers;
 

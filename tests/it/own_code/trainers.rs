@@ -6,7 +6,7 @@ use super::{facts, problems, report};
 use crate::support::{Repository, root};
 
 /// Least squares on the columns that its parameters name, in Python without packages.
-const TRAINER: &str = r#"
+pub const TRAINER: &str = r#"
 import csv, json, os, shutil, sys
 
 output, target = os.environ["MLOPS_OUTPUT"], os.environ["MLOPS_TARGET"]
@@ -51,7 +51,7 @@ with open(output + "/weights.json", "w") as file:
     json.dump(weights, file)
 "#;
 
-const CONFIG: &str = "\
+pub const CONFIG: &str = "\
 model: progression-own
 data: {source: data/diabetes.csv, target: progression, split: {test: 0.33, seed: 42}}
 train: {run: python3 train.py, params: {columns: [bmi]}}
