@@ -7,7 +7,8 @@ use super::command::{Surroundings, run_one};
 use super::{Asks, CommandRun, GateCommand, TestFacts};
 use crate::exec::Task;
 use crate::suites::{
-    self, Changes, Conclusion, Ending, MAX_REPORT_BYTES, Outcome, Place, Reader, Suite, Summary, TestCase, Tool,
+    self, Changes, Conclusion, Ending, Invocation, MAX_REPORT_BYTES, Outcome, Place, Reader, Suite, Summary, TestCase,
+    Tool,
 };
 use crate::sys;
 

@@ -187,9 +187,7 @@ pub fn is_same(one: &str, other: &str) -> bool {
 fn numbers(column: &Column, order: &[usize], file: &str) -> Result<Vec<f64>, LeftError> {
     let predicted = |line: &usize| {
         let found = number(column, *line).filter(|number| number.is_finite());
-        found.ok_or_else(|| {
-            LeftError::Contract(format!("`prediction` in line {} of `{file}` is no number", line + 2))
-        })
+        found.ok_or_else(|| LeftError::Contract(format!("`prediction` in line {} of `{file}` is no number", line + 2)))
     };
     order.iter().map(predicted).collect()
 }
