@@ -1,5 +1,7 @@
 //! Linters, tests and a trainer on a pull request: findings on its lines, what it changed, and what is shown of it.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 use super::Tools;
@@ -52,9 +54,9 @@ fn report_of(names: &[&str], passed: &[&str]) -> String {
         if passed.contains(&name) {
             let attributes = case.split(['>', '/']).next().unwrap();
             let attributes = format!("{attributes}{}", &case[attributes.len()..].split('>').next().unwrap());
-            kept += &format!("<testcase{}/>", attributes.trim_end_matches('/'));
+            write!(kept, "<testcase{}/>", attributes.trim_end_matches('/')).unwrap();
         } else if names.contains(&name) {
-            kept += &format!("<testcase{case}");
+            write!(kept, "<testcase{case}").unwrap();
         }
     }
     kept + "</testsuite></testsuites>"

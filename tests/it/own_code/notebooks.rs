@@ -1,5 +1,7 @@
 //! A notebook that trains: what it is given, how far it came, and the line of the file that failed.
 
+use std::fmt::Write as _;
+
 use super::trainers::{CONFIG, TRAINER};
 use super::{Tools, facts, report};
 use crate::support::{Ran, Repository, root};
@@ -63,11 +65,11 @@ fn a_notebook_that_fails_names_the_cell_and_the_line_of_the_file() {
         assert_eq!(ran.code, 1, "{}", ran.stderr);
         let shown = report(&repository);
         let first = shown.lines().find(|line| line.contains("Failed to run")).unwrap();
-        said += &format!("{fixture}: {first}\n");
+        writeln!(said, "{fixture}: {}", first.replace('\u{200b}', "")).unwrap();
     }
     insta::assert_snapshot!(said, @"
     failing: ### ❌ Failed to run: training failed: `notebooks/train.ipynb`: cell 4 failed: ZeroDivisionError: division by zero (line 50 of the file)
-    syntax: ### ❌ Failed to run: training failed: `notebooks/train.ipynb`: cell 2 failed: SyntaxError: '(' was never closed (1​296413464.py, line 2) (line 21 of the file)
+    syntax: ### ❌ Failed to run: training failed: `notebooks/train.ipynb`: cell 2 failed: SyntaxError: '(' was never closed (1296413464.py, line 2) (line 21 of the file)
     dead: ### ❌ Failed to run: training failed: `notebooks/train.ipynb`: cell 2 failed: Stopped: Kernel died (line 20 of the file)
     slow: ### ❌ Failed to run: training failed: `notebooks/train.ipynb`: cell 1 failed: Stopped: the time is up (line 10 of the file)
     ");

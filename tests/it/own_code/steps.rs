@@ -1,5 +1,7 @@
 //! The repository's own steps: run when they are due, refused before anything runs, stopping what comes after them.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 use super::{problems, report};
@@ -132,7 +134,7 @@ fn a_plan_that_can_not_come_about_is_refused_before_anything_runs() {
             let ran = repository.run(arguments);
             assert_eq!(ran.code, 2, "{what} {arguments:?}: {}", ran.stderr);
             if arguments == ["run"] {
-                said += &format!("{what}: {}\n", problems(&ran));
+                writeln!(said, "{what}: {}", problems(&ran)).unwrap();
             }
         }
         assert!(!repository.path().join("runs.txt").exists(), "{what}");

@@ -1,5 +1,7 @@
 //! A trainer of the repository, from its first version to the one that later models meet.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 use super::{facts, problems, report};
@@ -153,6 +155,14 @@ fn models_of_ones_own_meet_on_the_rows_that_both_predicted() {
             (0, &json!("inconclusive")),
             "{what}: {undecided:#}"
         );
+        let [n_test, n_compared, n_unanswered, _] = rows(&repository);
+        match every {
+            12 => assert!(
+                (1..30).contains(&n_compared) && n_unanswered > 0,
+                "{n_compared} of {n_test}"
+            ),
+            _ => assert_eq!((n_compared, n_unanswered), (n_test, 0)),
+        }
     }
     let shown = report(&repository);
     let why = "v1 can not score these rows: it was made by the repository's own code, which answered for none of";
@@ -226,7 +236,7 @@ fn what_breaks_the_contract_is_unusable_and_says_what_to_change() {
         repository.write("train.py", &script);
         let ran = repository.run(&["run"]);
         assert_eq!(ran.code, 2, "{what}: {}", ran.stderr);
-        said += &format!("{what}: {}\n", problems(&ran));
+        writeln!(said, "{what}: {}", problems(&ran)).unwrap();
         let (_, status) = repository.json(&["status"]);
         assert_eq!(status["versions"].as_array().unwrap().len(), 1, "{what}");
     }
@@ -314,7 +324,7 @@ fn exported(table: &str, target: &str, model: &str) -> Repository {
     let mut marked = format!("{},part\n", lines.next().unwrap());
     for (row, line) in lines.enumerate() {
         let part = if row % 3 == 0 { "holdout" } else { "fit" };
-        marked += &format!("{line},{part}\n");
+        writeln!(marked, "{line},{part}").unwrap();
     }
     let config = format!(
         "model: exported\ndata: {{source: data.csv, target: {target}, split: {{column: part, test: holdout}}}}\n\
