@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import platform
+import subprocess
 import sys
 import tarfile
 import tempfile
@@ -184,6 +185,7 @@ class Pythons:
             sys.exit(f"{RELEASES} can not be reached, and there is no {program} to serve in its place")
         print(f"   {RELEASES} can not be reached: {program} of this machine is served in its place")
         packed = packed_python(program)
+        patch = int(subprocess.run([program, "-c", "import sys; print(sys.version_info[2])"], capture_output=True, check=True).stdout)
         answers = {"/python.tar.gz": packed}
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -202,10 +204,10 @@ class Pythons:
         family = platform.machine()
         entry = {
             "name": "cpython", "arch": {"family": family, "variant": None}, "os": "linux", "libc": "gnu",
-            "major": 3, "minor": 11, "patch": 0, "prerelease": "", "variant": None, "sha256": None,
+            "major": 3, "minor": 11, "patch": patch, "prerelease": "", "variant": None, "sha256": None,
             "url": f"{address}/python.tar.gz",
         }
-        answers["/list.json"] = json.dumps({f"cpython-{ASKED}.0-linux-{family}-gnu": entry}).encode()
+        answers["/list.json"] = json.dumps({f"cpython-{ASKED}.{patch}-linux-{family}-gnu": entry}).encode()
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         self.more = {"UV_PYTHON_DOWNLOADS_JSON_URL": f"{address}/list.json"}
 
