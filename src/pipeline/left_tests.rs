@@ -32,7 +32,10 @@ fn regression(text: &str) -> Result<Vec<f64>, String> {
     }
 }
 
-fn classified(text: &str, labels: &[&str], truth: &[&str]) -> Result<(Vec<u32>, Vec<String>, Vec<f64>), String> {
+/// Codes, labels and probabilities.
+type Classified = (Vec<u32>, Vec<String>, Vec<f64>);
+
+fn classified(text: &str, labels: &[&str], truth: &[&str]) -> Result<Classified, String> {
     let folder = left(&[("predictions.csv", text)]);
     let (labels, truth) = (texts(labels), texts(truth));
     let rows: Vec<usize> = (0..truth.len()).collect();
