@@ -393,7 +393,7 @@ fn a_retraining_is_of_the_tip_of_the_default_branch() {
     let (world, number) = published();
     let rows = world.data.trim_end().rsplit_once('\n').unwrap().0;
     let old = world.tip("main");
-    let test = "import unittest\n";
+    let test = "import unittest\n\n\nclass Any(unittest.TestCase):\n    def test_any(self):\n        pass\n";
     world.push(
         "main",
         &[

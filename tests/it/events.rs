@@ -274,7 +274,7 @@ fn the_comment_comes_when_it_is_wanted() {
 fn two_projects_have_two_comments() {
     let world = World::new();
     let other = world.config.replace("model: diabetes-progression", "model: other");
-    let test = "import unittest\n";
+    let test = "import unittest\n\n\nclass Any(unittest.TestCase):\n    def test_any(self):\n        pass\n";
     let files: Vec<(String, &str)> = ["models/a", "models/b"]
         .iter()
         .flat_map(|place| {
