@@ -529,16 +529,27 @@ fn entered(plan: &Plan, around: &Around<'_>) -> BTreeMap<String, String> {
 
 /// The Python of an environment, from the file that says so.
 fn version(venv: &Path) -> Option<String> {
-    let text = sys::read_text(&venv.join("pyvenv.cfg"), 64 << 10).ok()?;
-    let values = text.lines().filter_map(|line| line.split_once('='));
+    written_version(&sys::read_text(&venv.join("pyvenv.cfg"), 64 << 10).ok()?)
+}
+
+/// `3.11.2`; of an interpreter that uv can put another patch in the place of, it says `3.11`.
+fn written_version(config: &str) -> Option<String> {
+    let values = config.lines().filter_map(|line| line.split_once('='));
     let mut versions = values.filter(|(name, _)| matches!(name.trim(), "version" | "version_info"));
-    let parsed = versions.find_map(|(_, value)| PythonVersion::parse(value))?;
-    Some(parsed.to_string())
+    versions.find_map(|(_, value)| {
+        let parsed = PythonVersion::parse(value)?;
+        let has_patch = value.matches('.').count() > 1;
+        Some(if has_patch {
+            parsed.to_string()
+        } else {
+            value.trim().to_owned()
+        })
+    })
 }
 
 fn n_packages(venv: &Path, python: &str) -> Option<usize> {
-    let minor = python.rsplit_once('.')?.0;
-    let listed = sys::list(&venv.join(format!("lib/python{minor}/site-packages"))).ok()?;
+    let release: Vec<&str> = python.split('.').take(2).collect();
+    let listed = sys::list(&venv.join(format!("lib/python{}/site-packages", release.join(".")))).ok()?;
     let is_package = |name: &str| Path::new(name).extension().is_some_and(|end| end == "dist-info");
     Some(
         listed

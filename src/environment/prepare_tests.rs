@@ -99,6 +99,16 @@ impl Scene {
     }
 }
 
+#[test]
+fn the_python_of_an_environment_is_as_its_maker_wrote_it() {
+    let of = |line: &str| written_version(&format!("home = /usr/bin\n{line}\nprompt = a = b\n"));
+    assert_eq!(of("version = 3.11.2").as_deref(), Some("3.11.2"));
+    assert_eq!(of("version_info = 3.11.2.final.0").as_deref(), Some("3.11.2"));
+    assert_eq!(of("version_info = 3.11").as_deref(), Some("3.11"));
+    assert_eq!(of("version = 3"), None);
+    assert_eq!(of(""), None);
+}
+
 #[tokio::test]
 async fn it_is_made_once_and_used_again() {
     let scene = Scene::new("pipenv", &[("uv", UV), ("python3", PYTHON)]);

@@ -67,7 +67,7 @@ def lived(job, name, described):
     check(environment["file"] == described and environment["is_locked"] and not environment["was_warm"],
           f"Python {environment['python']}, {environment['n_packages']} packages of {environment['file']} in {environment['elapsed_ms'] / 1000:.1f} s")
     if name != "poetry":
-        check(environment["python"].startswith(f"{ASKED}."), f"the Python that it asks for: {environment['python']}")
+        check(f"{environment['python']}.".startswith(f"{ASKED}."), f"the Python that it asks for: {environment['python']}")
     gates = {gate["name"]: gate for gate in facts["gates"]}
     tools = [command["lint"]["tool"] for command in gates["lint"]["commands"] if command["exit_code"] == 0]
     check(tools == ["ruff check", "black"], f"lint by {tools}")
