@@ -462,7 +462,7 @@ fn gates() -> Value {
         let mut ways = vec![json!({"title": "a command", "type": "string"}), list.clone()];
         if is_lint {
             properties["filter"] = json!({
-                "description": "Which findings count in a pull request: those on lines that it added, in files that it changed, or all.",
+                "description": "Which findings count on GitHub: those on lines that a change added, in files that it changed, or all.",
                 "enum": ["added", "file", "all"], "default": "added",
             });
         }

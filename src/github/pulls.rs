@@ -92,6 +92,23 @@ pub async fn files(client: &Client, repository: &Repository, number: u64) -> Res
     client.pages(&path, MAX_FILES).await
 }
 
+/// The files that differ between two commits, against where the second left the first; GitHub lists three hundred.
+pub async fn files_between(
+    client: &Client,
+    repository: &Repository,
+    base: &CommitSha,
+    head: &CommitSha,
+) -> Result<Vec<ChangedFile>, GithubError> {
+    #[derive(Deserialize)]
+    struct Comparison {
+        #[serde(default)]
+        files: Vec<ChangedFile>,
+    }
+    let path = format!("/repos/{repository}/compare/{base}...{head}?per_page=1");
+    let found: Comparison = client.get(&path).await?;
+    Ok(found.files)
+}
+
 /// The most bytes of a file that the contents of a repository are answered with.
 const FILE_LIMIT: usize = 1 << 20;
 impl Raw {

@@ -11,7 +11,7 @@ use crate::config::{self, Approval};
 use crate::facts::Facts;
 use crate::github::archive::{self, Limits};
 use crate::github::results::{Mime, Upload};
-use crate::github::{handover, pulls};
+use crate::github::{Event, handover, pulls};
 use crate::lint::Changed;
 use crate::pipeline::{self, Finished, Options, Services};
 use crate::report::{self, Render as _};
@@ -203,7 +203,10 @@ async fn run(
         },
     };
     let (mut services, kept, mut start) = services(desk, invocation, opened, &asked, events).await?;
-    services.changed = changed(desk).await;
+    // Nobody else asks for it.
+    if opened.project.gates.lint.is_some() {
+        services.changed = changed(desk).await;
+    }
     let head = job.head.as_ref().map(ToString::to_string);
     if let (Some(git), Some(head)) = (&mut start.git, head) {
         git.commit = head;
@@ -237,12 +240,21 @@ async fn run(
     Ok((finished, waiting))
 }
 
-/// What a pull request touches below the project's directory; nothing elsewhere, or where it can not be read.
+/// What the change under judgement, a pull request or a push, touches below the project's directory. Where there is no
+/// change, as on a schedule, nothing is touched; where it can not be read, nobody knows, and everything counts.
 async fn changed(desk: &Desk) -> Option<Changed> {
-    let number = desk.of_tracker().pull_request?;
     let client = desk.github.as_ref()?;
-    let files = pulls::files(client, &desk.context.repository, number).await;
-    let files = desk.soft("which lines the pull request changed", files)?;
+    let (context, what) = (&desk.context, "which lines the change touches");
+    let files = match (desk.of_tracker().pull_request, context.base(), context.head()) {
+        (Some(number), _, _) => desk.soft(what, pulls::files(client, &context.repository, number).await)?,
+        (None, Some(base), Some(head)) => {
+            let files = pulls::files_between(client, &context.repository, base, head).await;
+            desk.soft(what, files)?
+        }
+        // Of a branch that is new all is new.
+        (None, None, _) if matches!(context.event, Event::Push(_)) => return None,
+        (None, _, _) => Vec::new(),
+    };
     let mut changed = Changed::default();
     for file in files {
         let path = match &desk.inputs.directory {
