@@ -27,6 +27,7 @@ use super::{Event, Services, beside};
 /// Below [`Services::work`](super::Services::work).
 const OUTPUT: &str = "output";
 const SPLIT: &str = "split.csv";
+const HASH_SEED: &str = "PYTHONHASHSEED";
 /// An ONNX file that does not answer as the predictions do is another model.
 const TOLERANCE: f64 = 1e-3;
 
@@ -81,10 +82,15 @@ pub fn lay_out(
             serde_json::Value::Object(own.params.clone()).to_string(),
         ),
     ];
+    let mut env: BTreeMap<String, String> = env.map(|(name, value)| (name.to_owned(), value)).into();
+    // Python draws the order of a set anew each time, and a model that is written in that order would differ by it alone.
+    if !services.child_env.contains_key(HASH_SEED) {
+        env.insert(HASH_SEED.to_owned(), "0".to_owned());
+    }
     Ok(Desk {
         folder: place,
         output,
-        env: env.map(|(name, value)| (name.to_owned(), value)).into(),
+        env,
     })
 }
 
