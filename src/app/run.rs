@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::unbounded_channel;
 
-use crate::base::Diagnostics;
+use crate::base::{Diagnostics, clean};
 use crate::cli::{Invocation, Rendering};
 use crate::exec::{self, Task, neutralise};
 use crate::facts::Facts;
@@ -62,7 +62,8 @@ pub async fn run_step(invocation: &Invocation, step: &str) -> Result<u8, Failure
                 .log
                 .as_ref()
                 .map_or_else(String::new, |log| format!(" (log: {log})"));
-            format!("{symbol} {}: {}{log}", pipeline::step_shown(outcome), outcome.reason)
+            let line = format!("{symbol} {}: {}{log}", pipeline::step_shown(outcome), outcome.reason);
+            neutralise(&clean(&line, 2_000))
         };
         facts.workflow.iter().map(line).collect::<Vec<_>>().join("\n")
     };

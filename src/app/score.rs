@@ -219,16 +219,18 @@ impl Scored {
                 probabilities,
             } => {
                 let mut out = String::from("prediction");
-                for label in labels {
+                // A model of the repository's own may keep its probabilities to itself.
+                for label in labels.iter().filter(|_| !probabilities.is_empty()) {
                     out.push(',');
                     out.push_str(&pipeline::csv_field(&format!("p({label})")));
                 }
                 out.push('\n');
-                for (code, row) in codes.iter().zip(probabilities.chunks_exact(labels.len().max(1))) {
+                let width = labels.len();
+                for (row, code) in codes.iter().enumerate() {
                     out.push_str(&pipeline::csv_field(
                         labels.get(*code as usize).map_or("", String::as_str),
                     ));
-                    for p in row {
+                    for p in probabilities.iter().skip(row * width).take(width) {
                         out.push(',');
                         out.push_str(&p.to_string());
                     }

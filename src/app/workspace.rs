@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::exec::{self, Limits, Sandbox, User};
+use crate::pipeline::WorkFolder;
 use crate::sys;
 
 use super::Failure;
@@ -111,11 +112,16 @@ fn confined(
 }
 
 /// A folder for what the repository's commands leave us: beside the checkout on a runner, below our own folder elsewhere.
-pub fn work(env: &BTreeMap<String, String>, root: &Path, user: Option<User>) -> Result<PathBuf, Failure> {
-    match env.get("RUNNER_TEMP").filter(|_| on_runner(env)) {
-        Some(temp) => Ok(exec::prepare_work(Path::new(temp), user)?),
-        None => Ok(sys::absolute(root)?.join(".mlops").join("work")),
-    }
+pub fn work(env: &BTreeMap<String, String>, root: &Path, user: Option<User>) -> Result<WorkFolder, Failure> {
+    let (root, below) = match temp(env) {
+        Some(temp) => (temp, ["mlops", "work"]),
+        None => (sys::absolute(root)?, [".mlops", "work"]),
+    };
+    Ok(WorkFolder {
+        root,
+        below: below.map(str::to_owned).to_vec(),
+        user,
+    })
 }
 
 /// The runner's folder for temporary files.

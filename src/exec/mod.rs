@@ -21,4 +21,4 @@ pub use sandbox::{Ended, Limits, Network, Sandbox};
 pub use text::{Tail, neutralise};
 pub use tree::become_subreaper;
 pub use usage::available_memory;
-pub use user::{User, prepare_home, prepare_work};
+pub use user::{User, prepare_home};

@@ -53,11 +53,6 @@ pub fn prepare_home(temp: &Path, user: Option<User>) -> Result<PathBuf, FileErro
     sys::private_dir(temp, &["mlops", "home"], user.map(User::owner))
 }
 
-/// A folder beside it for what commands leave us.
-pub fn prepare_work(temp: &Path, user: Option<User>) -> Result<PathBuf, FileError> {
-    sys::private_dir(temp, &["mlops", "work"], user.map(User::owner))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

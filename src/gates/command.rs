@@ -86,7 +86,7 @@ pub(super) struct Ran {
 impl Ran {
     pub fn into_command(self, command: &str) -> CommandRun {
         CommandRun {
-            command: neutralise(command),
+            command: bounded(neutralise(command)),
             exit_code: self.exit_code,
             problem: self.problem,
             tail: self.tail.text(),
@@ -95,6 +95,21 @@ impl Ran {
             tests: None,
         }
     }
+}
+
+/// As long as a text of a fork's facts may be.
+const MAX_COMMAND_BYTES: usize = 3_500;
+
+fn bounded(mut command: String) -> String {
+    if command.len() > MAX_COMMAND_BYTES {
+        let mut end = MAX_COMMAND_BYTES;
+        while !command.is_char_boundary(end) {
+            end -= 1;
+        }
+        command.truncate(end);
+        command.push('…');
+    }
+    command
 }
 
 /// Runs one command to its end; `gate` is the key of `gates` that it stands under, or another name for messages.
@@ -273,6 +288,7 @@ fn shortened(text: &str) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests set the scene themselves")]
 mod tests {
     use super::*;
     use crate::base::Span;
@@ -343,6 +359,45 @@ mod tests {
         .await;
         insta::assert_snapshot!(shown, @"Fail at line 3: `trap 'exit 0' TERM; while :; do sleep 0.01; done`: it was stopped after 500 ms");
         assert_eq!(result.commands[0].exit_code, None);
+    }
+
+    #[tokio::test]
+    async fn only_what_one_linter_found_is_excused() {
+        use crate::lint::{Changed, Filter};
+        let dir = tempfile::tempdir().unwrap();
+        let bin = tempfile::tempdir().unwrap();
+        for (name, script) in [
+            ("flake8", "#!/bin/sh\necho 'old.py:1:1: F401 unused'\nexit ${CODE:-1}\n"),
+            ("licences", "#!/bin/sh\nexit 1\n"),
+        ] {
+            let path = bin.path().join(name);
+            std::fs::write(&path, script).unwrap();
+            std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        }
+        let mut env = exec::scrubbed_env(&BTreeMap::new());
+        let path = env.entry("PATH".to_owned()).or_default();
+        *path = format!("{}:{path}", bin.path().display());
+        let changed = Changed::default();
+        let sandbox = Sandbox::open();
+        for (command, expected) in [
+            ("flake8 .", GateStatus::Pass),
+            ("CODE=2 flake8 .", GateStatus::Fail),
+            ("flake8 . && mypy .", GateStatus::Fail),
+            ("flake8 .; licences", GateStatus::Fail),
+        ] {
+            let around = Surroundings {
+                cwd: dir.path(),
+                env: &env,
+                user: None,
+                sandbox: &sandbox,
+                reports: None,
+                changed: Some((&changed, Filter::Added)),
+                base: &BTreeMap::new(),
+            };
+            let commands = [GateCommand::new(command.to_owned(), Span::new(1, 1, 2))];
+            let judged = run_commands("lint", &commands, Duration::from_mins(1), around, &mut |_| {}).await;
+            assert_eq!(judged.result.status, expected, "{command}: {}", judged.result.reason);
+        }
     }
 
     #[tokio::test]

@@ -42,6 +42,7 @@ async fn run_linter(
             command: text.to_owned(),
             env: Vec::new(),
             format: format.clone(),
+            is_simple: true,
             dir: String::new(),
         },
         None => lint::invocation(text),
@@ -89,7 +90,9 @@ async fn run_linter(
             on_line(&line);
         }
     }
-    let lint = facts(invocation.tool.map(|tool| tool.name), parsed, around);
+    let mut lint = facts(invocation.tool.map(|tool| tool.name), parsed, around);
+    // Any other end than that of a linter that found something is not explained by what it found.
+    lint.is_whole &= invocation.is_simple && is_of_findings(invocation.tool, ran.exit_code);
     if is_for_programs {
         say(&lint, &mut |line| {
             ran.tail.push(line);
@@ -100,6 +103,16 @@ async fn run_linter(
     CommandRun {
         lint: (is_read && (lint.tool.is_some() || lint.n_shown + lint.n_hidden > 0)).then_some(lint),
         ..ran.into_command(text)
+    }
+}
+
+/// Whether a linter that ended so has done its work.
+fn is_of_findings(tool: Option<&lint::Tool>, exit_code: Option<i32>) -> bool {
+    match (tool.map(|tool| tool.kind), exit_code) {
+        (_, Some(0 | 1)) | (Some(lint::Kind::Clippy), Some(101)) => true,
+        // A sum of 2, 4, 8 and 16 by kind of finding; 1 is a fatal one, 32 that it was called wrongly.
+        (Some(lint::Kind::Pylint), Some(code)) => code < 32,
+        _ => false,
     }
 }
 

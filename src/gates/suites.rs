@@ -15,6 +15,7 @@ use crate::sys;
 /// More failures of one command are counted, and not kept.
 const MAX_FAILURES: usize = 50;
 const MAX_NAMES: usize = 50;
+const MAX_MESSAGE_BYTES: usize = 3_500;
 const N_SLOWEST: usize = 5;
 
 /// Runs it; with what is kept of its tests for the next comparison.
@@ -123,11 +124,24 @@ fn facts(ending: Ending, suite: &Suite, base: Option<&Summary>) -> TestFacts {
         ending,
         counts: suite.counts,
         seconds: suite.seconds,
-        failures: suite.failures().take(MAX_FAILURES).cloned().collect(),
+        failures: suite.failures().take(MAX_FAILURES).map(short).collect(),
         flaky: flaky.take(MAX_NAMES).map(|case| case.name.clone()).collect(),
         slowest: suite.slowest(N_SLOWEST).into_iter().map(named).collect(),
         changes: base.map(|base| cut(suites::compare(base, suite))),
     }
+}
+
+/// A failure whose message travels with the facts of a fork, whose texts are bounded in bytes.
+fn short(case: &TestCase) -> TestCase {
+    let mut case = case.clone();
+    if let Some(message) = &mut case.message {
+        let mut end = message.len().min(MAX_MESSAGE_BYTES);
+        while !message.is_char_boundary(end) {
+            end -= 1;
+        }
+        message.truncate(end);
+    }
+    case
 }
 
 /// As many names as a report shows.

@@ -16,6 +16,8 @@ pub struct Invocation {
     /// Set on top of the environment.
     pub env: Vec<(String, String)>,
     pub format: Format,
+    /// It runs this one linter and nothing else, so that its exit code is the linter's.
+    pub is_simple: bool,
     /// Where it runs, relative to where it is started, or absolute: of `cd DIR && …` and `--directory DIR`. It is `..`,
     /// below which nothing has a place, where nobody can tell.
     pub dir: String,
@@ -32,6 +34,7 @@ pub fn invocation(command: &str) -> Invocation {
         command: command.to_owned(),
         env: vec![("NO_COLOR".to_owned(), "1".to_owned())],
         format: Format::Unread,
+        is_simple: false,
         dir: String::new(),
     };
     let Some(shell) = Shell::read(command) else {
@@ -54,6 +57,7 @@ pub fn invocation(command: &str) -> Invocation {
     if commands.len() == 1 && !shell.is_more && !first.is_notebook {
         let arguments = first.arguments();
         let plan = (first.tool.plan)(&arguments);
+        made.is_simple = true;
         made.format = plan.format;
         if !plan.added.is_empty() {
             made.command = with_added(command, arguments.end, plan.added);

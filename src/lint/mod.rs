@@ -24,13 +24,11 @@ mod tests;
 
 pub use changed::{Changed, Filter, changed_lines, filter};
 pub use command::{Invocation, invocation};
+#[cfg(test)]
+use finding::{Cell, Cells};
 pub use finding::{Finding, Severity};
 pub use generic::{Mapping, Pattern};
 pub use notebook::{hygiene, locate};
 pub use parse::{Format, Parsed, parse};
 pub use place::Place;
-#[cfg(test)]
-use {
-    finding::{Cell, Cells},
-    tools::Kind,
-};
+pub use tools::{Kind, Tool};

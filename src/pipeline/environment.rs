@@ -4,7 +4,7 @@ use crate::base::{Diagnostic, counted};
 use crate::config::{EnvironmentChoice, Project};
 use crate::environment::{self, Around, EnvironmentError, Fault, Prepared, Settings};
 use crate::facts::{EnvironmentFacts, Outcome};
-use crate::sys::{self, Stopwatch};
+use crate::sys::Stopwatch;
 use crate::train::Trainer;
 
 use super::draft::{Draft, chain};
@@ -50,6 +50,7 @@ pub async fn enter(draft: &mut Draft, project: &Project, services: &mut Services
         Ok(Option::None) => return Ok(()),
         Err(error) => return Err(failed(draft, services, &error, &watch)),
     };
+    let before = services.child_env.clone();
     services.child_env.extend(prepared.env.clone());
     if let Err(error) = stand_in(services) {
         tracing::warn!(%error, "`pipenv run` and `poetry run` need their tools");
@@ -65,13 +66,21 @@ pub async fn enter(draft: &mut Draft, project: &Project, services: &mut Services
     }
     draft.facts.environment = Some(facts);
     services.environment = Some(prepared.key);
+    services.env_before = Some(before);
     draft.step(services, STEP, outcome, Some(detail), watch.elapsed_ms());
     Ok(())
 }
 
 /// Leaves in the cache of packages only what is slow to get again, for a workflow that keeps it.
+///
+/// What is in the environment by now may be anything, and is not run: models are read after this.
 pub async fn trim(services: &Services) {
-    if let Err(error) = environment::prune_cache(&around(services), &mut |_| {}).await {
+    let Some(env) = &services.env_before else { return };
+    let around = Around {
+        env,
+        ..around(services)
+    };
+    if let Err(error) = environment::prune_cache(&around, &mut |_| {}).await {
         tracing::debug!(%error, "the cache of packages is as large as it is");
     }
 }
@@ -153,12 +162,10 @@ fn stand_in(services: &mut Services) -> Result<(), StoreError> {
             "#!/bin/sh\nif [ \"$1\" = run ]; then\n  shift\n  exec \"$@\"\nfi\necho '{tool}: not installed here; the \
              environment of its lock is active, so call programs directly or by `{tool} run`' >&2\nexit 127\n"
         );
-        let path = folder.join(tool);
-        sys::write_atomic(&path, script.as_bytes())?;
-        sys::set_mode(&path, 0o755)?;
+        folder.write(tool, script.as_bytes(), 0o755)?;
     }
     let path = services.child_env.entry("PATH".to_owned()).or_default();
     path.push(':');
-    path.push_str(&folder.to_string_lossy());
+    path.push_str(&folder.path().to_string_lossy());
     Ok(())
 }

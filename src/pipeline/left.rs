@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::base::{Diagnostics, Task, counted, shortened};
+use crate::base::{Diagnostics, Task, clean, counted, shortened};
 use crate::data::{self, Cell, Column, DataError, Frame, Loaded};
 use crate::evaluate::Predictions;
 use crate::facts::Claim;
@@ -18,7 +18,11 @@ use super::bundle::RESERVED;
 const PREDICTIONS: [&str; 2] = ["predictions.csv", "predictions.parquet"];
 pub const METRICS: &str = "metrics.json";
 const MAX_METRICS_BYTES: u64 = 1 << 20;
-const MAX_CLAIMS: usize = 200;
+pub const MAX_CLAIMS: usize = 200;
+/// As far from 1 as rounding takes the sum of probabilities.
+pub const MAX_OFF: f64 = 1e-3;
+/// A greater number is no metric.
+const MAX_CLAIMED: f64 = 1e100;
 const MAX_FILES: usize = 200;
 const MAX_CLASSES: usize = 1000;
 /// Of all files together.
@@ -162,7 +166,11 @@ fn hold_against_the_data(
 ) -> Result<(), LeftError> {
     for ((line, ours), row) in order.iter().zip(expected.truth).zip(expected.rows) {
         let theirs = truth.label(*line).unwrap_or_default();
-        if !is_same(&theirs, ours) {
+        let is_same = match expected.task {
+            Task::Regression => is_near(&theirs, ours),
+            Task::Binary | Task::Multiclass => is_class(&theirs, ours),
+        };
+        if !is_same {
             return Err(LeftError::Contract(format!(
                 "`truth` of row {row} is `{}` in `{file}`, and the data say `{}`: the rows are mixed up",
                 shortened(&theirs),
@@ -173,15 +181,26 @@ fn hold_against_the_data(
     Ok(())
 }
 
-/// Whether two texts are the same value: numbers within what a 32-bit float keeps, `True` and `true`.
-pub fn is_same(one: &str, other: &str) -> bool {
-    if one == other || one.eq_ignore_ascii_case(other) && matches!(other, "true" | "false") {
-        return true;
-    }
+/// Whether two texts are the same number, within what a 32-bit float keeps.
+fn is_near(one: &str, other: &str) -> bool {
     match (one.parse::<f64>(), other.parse::<f64>()) {
         (Ok(one), Ok(other)) => (one - other).abs() <= 1e-6 * one.abs().max(other.abs()),
-        _ => false,
+        _ => one == other,
     }
+}
+
+/// Whether two texts are the same class: `True` and `true`, `1` and `1.0`.
+pub fn is_class(one: &str, other: &str) -> bool {
+    let is_boolean = || one.eq_ignore_ascii_case(other) && matches!(other, "true" | "false");
+    let is_number =
+        || matches!((one.parse::<f64>(), other.parse::<f64>()), (Ok(one), Ok(other)) if one.total_cmp(&other).is_eq());
+    one == other || is_boolean() || is_number()
+}
+
+/// The class of this name: the very same before one that is written otherwise.
+pub fn class_named(name: &str, labels: &[String]) -> Option<usize> {
+    let exact = labels.iter().position(|label| label == name);
+    exact.or_else(|| labels.iter().position(|label| is_class(name, label)))
 }
 
 fn numbers(column: &Column, order: &[usize], file: &str) -> Result<Vec<f64>, LeftError> {
@@ -217,13 +236,10 @@ fn classes(
             .label(line)
             .ok_or_else(|| LeftError::Contract(format!("line {} of `{file}` has no `prediction`", line + 2)))?;
         let code = *known.entry(label.into_owned()).or_insert_with_key(|label| {
-            let at = labels
-                .iter()
-                .position(|known| is_same(label, known))
-                .unwrap_or_else(|| {
-                    labels.push(label.clone());
-                    labels.len() - 1
-                });
+            let at = class_named(label, &labels).unwrap_or_else(|| {
+                labels.push(label.clone());
+                labels.len() - 1
+            });
             u32::try_from(at).unwrap_or(u32::MAX)
         });
         codes.push(code);
@@ -235,8 +251,16 @@ fn classes(
     let mut flat = Vec::new();
     if let Some(columns) = probabilities {
         for &line in order {
+            let first = flat.len();
             for label in 0..labels.len() {
                 flat.push(columns.of(label, line, file)?);
+            }
+            let sum: f64 = flat[first..].iter().sum();
+            if (sum - 1.0).abs() > MAX_OFF {
+                return Err(LeftError::Contract(format!(
+                    "the probabilities in line {} of `{file}` sum to {sum:.4}, and they must to 1",
+                    line + 2
+                )));
             }
         }
     }
@@ -262,6 +286,8 @@ impl Probabilities<'_> {
                 Some(column) => (*column, false),
                 None => return Ok(0.0),
             },
+            // A class beyond the two is only predicted.
+            Self::OfSecond(_) if label > 1 => return Ok(0.0),
             Self::OfSecond(column) => (*column, label == 0),
         };
         match number(column, line) {
@@ -294,12 +320,13 @@ fn probability_columns<'f>(
         return Ok(second.map(Probabilities::OfSecond));
     }
     for (name, _) in &named {
-        if !labels.iter().any(|label| is_same(name, label)) {
+        if class_named(name, labels).is_none() {
             labels.push((*name).to_owned());
         }
     }
     let of = |label: &String| {
-        let found = named.iter().find(|(name, _)| is_same(name, label));
+        let exact = named.iter().find(|(name, _)| name == label);
+        let found = exact.or_else(|| named.iter().find(|(name, _)| is_class(name, label)));
         found.map(|(_, column)| *column).ok_or_else(|| {
             let label = shortened(label);
             LeftError::Contract(format!(
@@ -331,9 +358,12 @@ pub fn claims(directory: &Path) -> Result<(Vec<(String, f64)>, usize), LeftError
         )));
     };
     let n_entries = entries.len();
-    let numbers = entries
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, value.as_f64()?)));
+    let numbers = entries.into_iter().filter_map(|(name, value)| {
+        Some((
+            clean(&name, 200),
+            value.as_f64().filter(|value| value.abs() < MAX_CLAIMED)?,
+        ))
+    });
     let claims: Vec<(String, f64)> = numbers.take(MAX_CLAIMS).collect();
     let n_left_out = n_entries - claims.len();
     Ok((claims, n_left_out))

@@ -114,6 +114,16 @@ fn classes_have_the_labels_of_the_data() {
 }
 
 #[test]
+fn classes_that_look_alike_stay_apart() {
+    let text = "row,prediction\n0,20240102\n1,20240101\n2,7\n3,007\n";
+    let labels = ["20240101", "20240102", "007", "7"];
+    let truth = ["20240102", "20240101", "7", "007"];
+    assert_eq!(classified(text, &labels, &truth).unwrap().0, [1, 0, 3, 2]);
+    let text = "row,prediction,p(a),p(b)\n0,a,1,0\n1,b,1,1\n";
+    insta::assert_snapshot!(classified(text, &["a", "b"], &["a", "b"]).unwrap_err(), @"the probabilities in line 3 of `predictions.csv` sum to 2.0000, and they must to 1");
+}
+
+#[test]
 fn claims_are_held_against_what_was_measured() {
     let folder = left(&[(METRICS, r#"{"rmse": 51.2, "mine": 1, "r2": 0.9, "model": "ridge"}"#)]);
     let (claims, n_left_out) = claims(folder.path()).unwrap();

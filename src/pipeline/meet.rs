@@ -39,7 +39,10 @@ pub async fn compare_with_production(draft: &mut Draft, project: &Arc<Project>, 
         }
     };
     draft.facts.history = history(&versions, draft.facts.evaluation.as_ref().map_or("", |e| &e.primary));
-    let (test, model) = (made.ready.prepared.facts.test_digest, Digest::of(&made.bytes));
+    // Of a model of the repository's own the answers are a part.
+    let trained = draft.facts.training.as_ref().map(|training| training.digest);
+    let model = trained.unwrap_or_else(|| Digest::of(&made.bytes));
+    let test = made.ready.prepared.facts.test_digest;
     let uses = uses::count(&services.root, &versions, test, model);
     let uses = uses
         .inspect_err(|error| tracing::warn!(%error, "could not count what this test set has judged"))

@@ -46,6 +46,7 @@ pub use run::{Finished, Options, check, compare_versions, run, run_step};
 pub use store::{
     RunFiles, StoreError, check_state, directory as run_directory, latest, load, load_facts, run_named, save,
 };
+pub use work::WorkFolder;
 pub use workflow::shown as step_shown;
 
 /// What a run acts with. Everything that differs between a laptop and a runner is in here.
@@ -62,9 +63,11 @@ pub struct Services {
     /// What they may touch and take.
     pub sandbox: Sandbox,
     /// A folder for what they leave us, which is not part of the repository.
-    pub work: PathBuf,
+    pub work: WorkFolder,
     /// The runner's folder for temporary files; none on a laptop.
     pub temp: Option<PathBuf>,
+    /// The environment of child processes before that of the repository was put around them.
+    pub env_before: Option<BTreeMap<String, String>>,
     /// Which environment commands run in, once it is there.
     pub environment: Option<Digest>,
     /// What the change under judgement touched; none: everything counts.

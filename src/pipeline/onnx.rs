@@ -6,7 +6,7 @@ use crate::data::{self, Frame, Values};
 use crate::evaluate::Predictions;
 use crate::onnx::{Answer, Column, Kind, Label, OnnxError, Scorer, Scores};
 
-use super::left::is_same;
+use super::left::{MAX_OFF, class_named};
 use super::predictor::Manifest;
 
 /// A larger file is kept, and not asked.
@@ -113,15 +113,12 @@ impl OnnxModel {
         };
         // Classes that were numbered for training are numbered in the order that ours have.
         let is_numbered =
-            |label: &Label| matches!(label, Label::Int(n) if !labels.iter().any(|own| is_same(&n.to_string(), own)));
+            |label: &Label| matches!(label, Label::Int(n) if class_named(&n.to_string(), labels).is_none());
         let numbered = named.unwrap_or(answered).iter().any(is_numbered);
         let place = |label: &Label| {
             let found = match label {
                 Label::Int(n) if numbered => usize::try_from(*n).ok().filter(|n| *n < labels.len()),
-                other => {
-                    let text = other.to_string();
-                    labels.iter().position(|own| is_same(&text, own))
-                }
+                other => class_named(&other.to_string(), labels),
             };
             found.ok_or_else(|| OnnxModelError::Class(data::short(&label.to_string())))
         };
@@ -135,7 +132,10 @@ impl OnnxModel {
         };
         let is_probability = |p: &f64| (-SLACK..=1.0 + SLACK).contains(p);
         let mut probabilities = Vec::new();
-        if n_classes > 0 && scores.iter().all(is_probability) {
+        let sums_to_one = |row: &[f64]| (row.iter().sum::<f64>() - 1.0).abs() <= MAX_OFF;
+        let are_probabilities =
+            n_classes > 0 && scores.iter().all(is_probability) && scores.chunks_exact(n_classes).all(sums_to_one);
+        if are_probabilities {
             if order.len() != n_classes || n_classes > labels.len() {
                 return Err(OnnxModelError::Classes {
                     found: n_classes,

@@ -8,11 +8,11 @@ use std::time::Duration;
 use crate::base::{self, Digest, clean, shortened};
 use crate::config::Project;
 use crate::evaluate::Predictions;
-use crate::exec::{self, Network, Sandbox, Task, User, neutralise};
+use crate::exec::{self, Network, Sandbox, Task, neutralise};
 use crate::facts::{ModelFile, OwnTraining, TrainingFacts};
 use crate::gates::{self, CommandRun};
 use crate::metaflow;
-use crate::sys::{self, FileError};
+use crate::sys::FileError;
 use crate::track::Content;
 use crate::train::{self, OwnTrainer, TargetError};
 
@@ -21,7 +21,7 @@ use super::left::{self, Expected, LeftError};
 use super::onnx::{self, OnnxModel};
 use super::predictor::{AnswerError, HeldOut, Manifest, OwnModel, row_digests};
 use super::store::StoreError;
-use super::work::{self, Looked, Where, WorkError};
+use super::work::{self, Looked, Where, WorkError, WorkFolder};
 use super::{Event, Services, beside};
 
 /// Below [`Services::work`](super::Services::work).
@@ -52,7 +52,7 @@ pub enum OwnError {
 #[derive(Debug)]
 pub struct Desk {
     /// The user's; nothing in it is of another run.
-    pub folder: PathBuf,
+    pub folder: WorkFolder,
     pub output: PathBuf,
     /// What a trainer learns from its environment.
     pub env: BTreeMap<String, String>,
@@ -66,9 +66,8 @@ pub fn lay_out(
     own: &OwnTrainer,
 ) -> Result<Desk, StoreError> {
     let place = work::fresh(services, "train")?;
-    let output = sys::private_dir(&place, &[OUTPUT], services.child_user.map(User::owner))?;
-    let split = place.join(SPLIT);
-    sys::write_atomic(&split, split_file(prepared).as_bytes())?;
+    let output = place.inside(OUTPUT).make()?;
+    let split = place.write(SPLIT, split_file(prepared).as_bytes(), 0o644)?;
     let of = |path: &Path| path.display().to_string();
     let env = [
         ("MLOPS_OUTPUT", of(&output)),
@@ -100,7 +99,6 @@ pub async fn run(services: &Services, own: &OwnTrainer, desk: &Desk, commit: Opt
     let place = Where {
         root: &services.root,
         folder: &desk.folder,
-        user: services.child_user,
         tags: &tags,
         branch: services.branch.as_deref(),
     };
@@ -283,6 +281,7 @@ pub fn take(
             claims.push((metric.clone(), *value));
         }
     }
+    claims.truncate(left::MAX_CLAIMS);
     let files = left::files(&desk.output).map_err(failed)?;
 
     let labels = match &predictions {
@@ -430,7 +429,9 @@ fn n_other(one: &Predictions, other: &Predictions) -> usize {
     match (one, other) {
         (Predictions::Numbers(one), Predictions::Numbers(other)) => {
             let mean = one.iter().map(|value| value.abs()).sum::<f64>() / one.len().max(1) as f64;
-            let differs = |(one, other): &(&f64, &f64)| (**one - **other).abs() > TOLERANCE * one.abs().max(mean);
+            let agrees = |one: f64, other: f64| (one - other).abs() <= TOLERANCE * one.abs().max(mean);
+            // What is not a number agrees with nothing.
+            let differs = |(one, other): &(&f64, &f64)| !agrees(**one, **other);
             one.iter().zip(other).filter(differs).count()
         }
         (
@@ -446,15 +447,46 @@ fn n_other(one: &Predictions, other: &Predictions) -> usize {
             },
         ) => {
             let width = labels.len();
+            // A decision is more than its probabilities: a trainer may have a threshold of its own.
             let differs = |row: usize| {
                 let range = row * width..(row + 1) * width;
-                match (p.get(range.clone()), q.get(range)) {
-                    (Some(p), Some(q)) => p.iter().zip(q).any(|(p, q)| (p - q).abs() > TOLERANCE),
-                    _ => one.get(row) != other.get(row),
-                }
+                let p_and_q = match (p.get(range.clone()), q.get(range)) {
+                    (Some(p), Some(q)) => p.iter().zip(q).all(|(p, q)| (p - q).abs() <= TOLERANCE),
+                    // Nothing that was told may get lost.
+                    (p, _) => p.is_none(),
+                };
+                one.get(row) != other.get(row) || !p_and_q
             };
             (0..one.len()).filter(|&row| differs(row)).count()
         }
         _ => one.len(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn classes(codes: &[u32], probabilities: &[f64]) -> Predictions {
+        Predictions::Classes {
+            codes: codes.to_vec(),
+            labels: ["no", "yes"].map(str::to_owned).to_vec(),
+            probabilities: probabilities.to_vec(),
+        }
+    }
+
+    #[test]
+    fn an_onnx_file_is_the_model_only_if_it_answers_alike() {
+        let numbers = |values: &[f64]| Predictions::Numbers(values.to_vec());
+        let told = [100.0, 200.0];
+        assert_eq!(n_other(&numbers(&told), &numbers(&[100.000_01, 200.0])), 0);
+        assert_eq!(n_other(&numbers(&told), &numbers(&[101.0, 200.0])), 1);
+        assert_eq!(n_other(&numbers(&told), &numbers(&[f64::NAN, f64::NAN])), 2);
+        let told = classes(&[0, 1], &[0.6, 0.4, 0.2, 0.8]);
+        assert_eq!(n_other(&told, &classes(&[0, 1], &[0.6001, 0.3999, 0.2, 0.8])), 0);
+        // A threshold of its own, and probabilities that would get lost.
+        assert_eq!(n_other(&told, &classes(&[1, 1], &[0.6, 0.4, 0.2, 0.8])), 1);
+        assert_eq!(n_other(&told, &classes(&[0, 1], &[])), 2);
+        assert_eq!(n_other(&classes(&[0, 1], &[]), &told), 0);
     }
 }

@@ -48,7 +48,8 @@ pub async fn command_gates(project: &Project, services: &Services, keeps: bool) 
     }
     let reports = work::fresh(services, "reports")
         .inspect_err(|error| tracing::warn!(%error, "tests can not leave reports"))
-        .ok();
+        .ok()
+        .map(|folder| folder.path());
     let root = sys::absolute(&services.root).unwrap_or_else(|_| services.root.clone());
     let base = past_tests::load(&services.root);
     for (name, gate) in [("lint", &project.gates.lint), ("test", &project.gates.test)] {

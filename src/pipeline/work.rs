@@ -72,26 +72,60 @@ pub struct Looked {
 pub struct Where<'a> {
     pub root: &'a Path,
     /// Empty, and the user's.
-    pub folder: &'a Path,
-    pub user: Option<User>,
+    pub folder: &'a WorkFolder,
     /// Kept with a flow's run.
     pub tags: &'a [String],
     /// Of a pull request, for flows of a project.
     pub branch: Option<&'a str>,
 }
 
-/// An empty folder of this name for what commands leave us, which is theirs.
-pub fn fresh(services: &Services, name: &str) -> Result<PathBuf, StoreError> {
-    let work = services.work.as_path();
-    if sys::kind(work)?.is_none() {
+/// A folder for what commands leave us: theirs, in a place that they can not turn elsewhere.
+///
+/// They may write around it as they like, so every way into it begins at `root` and follows no link.
+#[derive(Debug, Clone)]
+pub struct WorkFolder {
+    /// Nobody but us and the runner decides where this is.
+    pub root: PathBuf,
+    pub below: Vec<String>,
+    pub user: Option<User>,
+}
+
+impl WorkFolder {
+    pub fn path(&self) -> PathBuf {
+        self.below.iter().fold(self.root.clone(), |path, part| path.join(part))
+    }
+
+    #[must_use]
+    pub fn inside(&self, name: &str) -> Self {
+        let mut inner = self.clone();
+        inner.below.push(name.to_owned());
+        inner
+    }
+
+    fn components(&self) -> Vec<&str> {
+        self.below.iter().map(String::as_str).collect()
+    }
+
+    pub fn make(&self) -> Result<PathBuf, FileError> {
+        sys::private_dir(&self.root, &self.components(), self.user.map(User::owner))
+    }
+
+    /// Makes a file that the commands can read, or execute.
+    pub fn write(&self, name: &str, bytes: &[u8], mode: u32) -> Result<PathBuf, FileError> {
+        let mut components = self.components();
+        components.push(name);
+        sys::write_beneath(&self.root, &components, bytes, mode)
+    }
+}
+
+/// An empty folder of this name.
+pub fn fresh(services: &Services, name: &str) -> Result<WorkFolder, StoreError> {
+    if services.temp.is_none() {
         own_directory(&services.root)?;
-        sys::create_dir(work)?;
     }
-    let place = work.join(name);
-    if sys::kind(&place)?.is_some() {
-        sys::remove_dir(&place)?;
-    }
-    Ok(sys::private_dir(work, &[name], services.child_user.map(User::owner))?)
+    let folder = services.work.inside(name);
+    sys::private_dir_anew(&folder.root, &folder.components(), folder.user.map(User::owner))?;
+    Ok(folder)
 }
 
 /// What is run for a piece of work with these parameters, for at most `timeout`.
@@ -113,7 +147,7 @@ pub fn launch(
 }
 
 fn flow(file: &str, params: &Map<String, Value>, place: Where<'_>) -> Result<Launch, FileError> {
-    let folder = sys::private_dir(place.folder, &["flow"], place.user.map(User::owner))?;
+    let folder = place.folder.inside("flow").make()?;
     let source = sys::inside(place.root, &place.root.join(file)).and_then(|path| sys::read_text(&path, MAX_SOURCE));
     let branch = place.branch.map(metaflow::branch_name);
     let branch = branch
@@ -164,12 +198,10 @@ fn notebook(file: &str, params: &Map<String, Value>, place: Where<'_>, timeout: 
         .map(|(name, value)| (name.clone(), python(value)))
         .collect();
     let prepared = notebook::prepare(&original, &parameters).map_err(unusable)?;
-    let folder = sys::private_dir(place.folder, &["notebook"], place.user.map(User::owner))?;
-    let script = folder.join(notebook::SCRIPT_NAME);
-    sys::write_atomic(&script, notebook::SCRIPT.as_bytes())?;
-    let input = folder.join("prepared.ipynb");
-    sys::write_atomic(&input, &prepared)?;
-    let executed = folder.join("executed.ipynb");
+    let folder = place.folder.inside("notebook");
+    let executed = folder.make()?.join("executed.ipynb");
+    let script = folder.write(notebook::SCRIPT_NAME, notebook::SCRIPT.as_bytes(), 0o644)?;
+    let input = folder.write("prepared.ipynb", &prepared, 0o644)?;
     let command = notebook::command(&notebook::Invocation {
         script: &script,
         prepared: &input,

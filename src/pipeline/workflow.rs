@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::{Diagnostic, Digest};
+use crate::base::{Diagnostic, Digest, clean};
 use crate::config::Project;
-use crate::exec::{Network, Task};
+use crate::exec::{Network, Task, neutralise};
 use crate::facts::Outcome;
 use crate::steps::{self, Around, StepOutcome, StepStatus, StepTask, StepsError};
 use crate::sys::{self, Stopwatch};
@@ -16,6 +16,7 @@ use super::work::{self, Where};
 use super::{Event, Services};
 
 const STEP: &str = "steps";
+const MAX_LINE: usize = 8 * 1024;
 /// Before a failed step is tried again; it doubles.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -118,12 +119,11 @@ fn around(services: &Services) -> Result<Around, String> {
     );
     let cwd = root.clone();
     let command = move |task: &StepTask| {
-        let owner = user.map(crate::exec::User::owner);
-        let place = sys::private_dir(&folder, &[&task.id()], owner).map_err(|error| chain(&error))?;
+        let inner = folder.inside(&task.id());
+        inner.make().map_err(|error| chain(&error))?;
         let place = Where {
             root: &cwd,
-            folder: &place,
-            user,
+            folder: &inner,
             tags: &[],
             branch: None,
         };
@@ -162,6 +162,8 @@ fn around(services: &Services) -> Result<Around, String> {
                 StepStatus::Ran | StepStatus::Skipped | StepStatus::Restored => return,
             },
         };
+        // File names and a record's texts are somebody else's.
+        let line = neutralise(&clean(&line, MAX_LINE));
         events.send(Event::Output { step: STEP, line }).ok();
     };
     Ok(Around {

@@ -5,7 +5,7 @@
 )]
 
 use std::ffi::CString;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -82,6 +82,60 @@ pub fn private_dir(root: &Path, components: &[&str], owner: Option<Owner>) -> Re
     }
     rustix::fs::fchmod(&place, Mode::RWXU).map_err(fail)?;
     Ok(path)
+}
+
+/// As [`private_dir`], and empty: what was there goes, a link as a link.
+pub fn private_dir_anew(root: &Path, components: &[&str], owner: Option<Owner>) -> Result<PathBuf, FileError> {
+    let Some((name, above)) = components.split_last() else {
+        return private_dir(root, components, owner);
+    };
+    let parent = opened_beneath(root, above, owner)?;
+    // Through the descriptor, so that nobody turns the way elsewhere meanwhile.
+    let place = Path::new("/proc/self/fd")
+        .join(parent.as_raw_fd().to_string())
+        .join(name);
+    match std::fs::symlink_metadata(&place) {
+        Ok(found) if found.is_dir() => std::fs::remove_dir_all(&place),
+        Ok(_) => std::fs::remove_file(&place),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+    .map_err(|source| FileError::io("remove", &root.join(components.join("/")), source))?;
+    private_dir(root, components, owner)
+}
+
+/// Writes a new file at `root/components…` where no component may be a symbolic link; what had its name goes.
+pub fn write_beneath(root: &Path, components: &[&str], bytes: &[u8], mode: u32) -> Result<PathBuf, FileError> {
+    use std::io::Write as _;
+    let path: PathBuf = components.iter().fold(root.to_owned(), |path, part| path.join(part));
+    let fail = |errno: Errno| FileError::io("write", &path, errno.into());
+    let Some((name, above)) = components.split_last() else {
+        return Err(FileError::NotAFile { path });
+    };
+    let parent = opened_beneath(root, above, None)?;
+    match rustix::fs::unlinkat(&parent, *name, rustix::fs::AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => {}
+        Err(errno) => return Err(fail(errno)),
+    }
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let opened = rustix::fs::openat(&parent, *name, flags, Mode::from_raw_mode(mode)).map_err(fail)?;
+    rustix::fs::fchmod(&opened, Mode::from_raw_mode(mode)).map_err(fail)?;
+    let mut file = std::fs::File::from(opened);
+    file.write_all(bytes)
+        .map_err(|source| FileError::io("write", &path, source))?;
+    Ok(path)
+}
+
+/// The directory `root/components…`, made where it is not there; no component may be a symbolic link.
+fn opened_beneath(root: &Path, components: &[&str], owner: Option<Owner>) -> Result<OwnedFd, FileError> {
+    private_dir(root, components, owner)?;
+    let path: PathBuf = components.iter().fold(root.to_owned(), |path, part| path.join(part));
+    let fail = |errno: Errno| FileError::io("open", &path, errno.into());
+    let mut place = rustix::fs::open(root, DIRECTORY, Mode::empty()).map_err(fail)?;
+    for part in components {
+        place = rustix::fs::openat(&place, *part, DIRECTORY | OFlags::NOFOLLOW, Mode::empty()).map_err(fail)?;
+    }
+    Ok(place)
 }
 
 /// Whether two paths lead to the same file or directory, whatever it is called and however it is mounted.
@@ -233,6 +287,10 @@ impl Handing {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "owner_links_tests.rs"]
+mod links;
 
 #[cfg(test)]
 mod tests {

@@ -155,13 +155,6 @@ pub fn create_anew(path: &Path) -> Result<File, FileError> {
     Ok(File::from(opened))
 }
 
-/// Who may read, write and execute a file of ours, as `chmod` has it.
-pub fn set_mode(path: &Path, mode: u32) -> Result<(), FileError> {
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
-        .map_err(|source| FileError::io("change the mode of", path, source))
-}
-
 /// Removes a directory and everything in it; symbolic links are removed, not followed.
 pub fn remove_dir(dir: &Path) -> Result<(), FileError> {
     std::fs::remove_dir_all(dir).map_err(|source| FileError::io("remove", dir, source))

@@ -83,10 +83,14 @@ impl Trainer {
     }
 }
 
-/// A text as it is, everything else as JSON.
+/// As much of a parameter as a report shows.
+const MAX_SHOWN_CHARS: usize = 500;
+
+/// A text as it is, everything else as JSON; its beginning, where it is long.
 fn shown(value: &Value) -> String {
-    match value {
+    let text = match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),
-    }
+    };
+    text.chars().take(MAX_SHOWN_CHARS).collect()
 }

@@ -255,14 +255,19 @@ async fn changed(desk: &Desk) -> Option<Changed> {
         (None, None, _) if matches!(context.event, Event::Push(_)) => return None,
         (None, _, _) => Vec::new(),
     };
+    // As paths of the repository are written; where it can not be one, nobody knows what is below it.
+    let written = desk.inputs.directory.as_deref().unwrap_or_default();
+    if written.starts_with('/') || written.split('/').any(|part| part == "..") {
+        return None;
+    }
+    let directory = shown::in_repository(None, written);
     let mut changed = Changed::default();
     for file in files {
-        let path = match &desk.inputs.directory {
-            None => Some(file.filename.as_str()),
-            Some(directory) => file
-                .filename
-                .strip_prefix(directory.trim_matches('/'))
-                .and_then(|rest| rest.strip_prefix('/')),
+        let path = if directory.is_empty() {
+            Some(file.filename.as_str())
+        } else {
+            let inner = file.filename.strip_prefix(&directory);
+            inner.and_then(|rest| rest.strip_prefix('/'))
         };
         match (path, &file.patch) {
             (Some(path), Some(patch)) => changed.add_patch(path, patch),
