@@ -75,6 +75,26 @@ const READ_BY: [&str; 9] = [
     "REQUESTS_CA_BUNDLE",
 ];
 
+/// What the programs of a folder of `PATH` consist of, beside themselves.
+fn behind(folder: &Path) -> Vec<PathBuf> {
+    let Some(above) = folder.parent().filter(|above| *above != Path::new("/")) else {
+        return Vec::new();
+    };
+    // A tool of `X/bin` has libraries in `X/lib`, and a shim stands for what is elsewhere in `X`.
+    let mut found = vec![above.join("lib")];
+    let is_environment = above.join("pyvenv.cfg").is_file();
+    if is_environment || folder.file_name().is_some_and(|name| name == "shims") {
+        found.push(above.to_owned());
+    }
+    // The Python of an environment is a link to one that has its library elsewhere.
+    for name in ["python3", "python"] {
+        let real = folder.join(name).canonicalize().ok();
+        let prefix = real.as_deref().and_then(Path::parent).and_then(Path::parent);
+        found.extend(prefix.filter(|prefix| *prefix != Path::new("/")).map(Path::to_owned));
+    }
+    found
+}
+
 fn confined(
     env: &BTreeMap<String, String>,
     child_env: &BTreeMap<String, String>,
@@ -92,16 +112,8 @@ fn confined(
         .filter(|path| path.starts_with('/') && *path != "/")
         .map(PathBuf::from)
         .collect();
-    // A Python or a tool of `X/bin` has what it consists of in `X/lib`, and a shim stands for what is elsewhere in `X`.
-    let beside: Vec<PathBuf> = read
-        .iter()
-        .filter_map(|path| Some(path.parent()?.join("lib")))
-        .collect();
-    let shims = read
-        .iter()
-        .filter(|path| path.file_name().is_some_and(|name| name == "shims"));
-    let behind: Vec<PathBuf> = shims.filter_map(|path| Some(path.parent()?.to_owned())).collect();
-    read.extend(beside.into_iter().chain(behind));
+    let behind: Vec<PathBuf> = read.iter().flat_map(|folder| behind(folder)).collect();
+    read.extend(behind);
     let mut sandbox = Sandbox::confined(&sys::absolute(root)?, &write, &read);
     if let (Some(files), Some(workspace)) = (&mut sandbox.files, workspace) {
         files.write.push(workspace);
