@@ -176,7 +176,10 @@ fn problem(gate: &str, task: &Task, exit: &Exit, tail: &Tail) -> Option<String> 
             let tool = first_word(&task.command)?;
             Some(format!("`{tool}` is there but can not be executed"))
         }
-        (None, Some(9)) => Some("it was killed (signal 9), as happens when memory runs out".to_owned()),
+        // The shell says the same of a program that it started.
+        (None, Some(9)) | (Some(137), _) => {
+            Some("it was killed (signal 9), as happens when memory runs out".to_owned())
+        }
         (None, Some(signal)) => Some(format!("it was ended by signal {signal}")),
         (None, None) => Some("nobody knows how it ended".to_owned()),
         (Some(_), _) => None,

@@ -37,7 +37,7 @@ def trainer(options):
     for what, command, timeout, said in [
         ("looks, writes, commands and leaves somebody behind", QUIET, "1m", "predictions"),
         ("takes every process", "python3 attack.py fork_bomb sessions", "1m", "processes and threads"),
-        ("takes all memory", "python3 attack.py memory", "1m", "of memory"),
+        ("takes all memory", "python3 attack.py memory", "1m", "memory"),
         ("asks for 10 GB and goes on", "python3 attack.py memory_at_once", "1m", None),
         ("prints without an end", "python3 attack.py output", "1m", "it printed more than"),
         ("computes without an end", "python3 attack.py compute", "3s", "it was stopped after"),
