@@ -7,6 +7,7 @@ mod base;
 mod cli;
 mod config;
 mod data;
+mod drift;
 mod environment;
 mod evaluate;
 mod exec;
