@@ -12,6 +12,7 @@ use crate::base::Secret;
 use crate::facts::{Champion, TrackingFacts};
 use crate::pipeline::{self, Event, Finished, chain};
 use crate::report::{self, Render as _};
+use crate::sys::Stopwatch;
 use crate::track::Content;
 use crate::track::record::{Dataset, Model, RunEnd, RunStart};
 use crate::track::tracker::{MODEL, Offline, OfflinePlace, Started, TrackError, Tracker};
@@ -27,8 +28,9 @@ pub const SPOOL: &str = ".mlops";
 pub const PUBLICATION: &str = "mlops-publication.json";
 /// Lines of the console that are kept for a tracker that may not be there.
 const MAX_LINES: usize = 20_000;
-/// The last words to a tracker; its own deadlines end before.
-const FINISH_WITHIN: Duration = Duration::from_secs(150);
+/// For the end of a run that was opened in time or late: nobody waits longer for a tracker. What it did not take is
+/// written down in the seconds that are left of a minute.
+const FINISH_WITHIN: Duration = Duration::from_secs(55);
 /// A job that was told to stop has no more time than this for it.
 const STOP_WITHIN: Duration = Duration::from_secs(2);
 
@@ -129,13 +131,18 @@ impl Tracking {
             ..
         } = told;
         drop(lines);
+        let (watch, opening) = (Stopwatch::start(), telling.abort_handle());
         let telling = async {
             let broken = |error: tokio::task::JoinError| TrackError::Broken { why: error.to_string() };
             let started = telling.await.map_err(broken)??;
-            let ended = tracker.finish(end.clone()).await?;
+            let ended = tracker
+                .finish(end.clone(), FINISH_WITHIN.saturating_sub(watch.elapsed()))
+                .await?;
             Ok::<_, TrackError>((started, ended))
         };
         let telling = tokio::time::timeout(FINISH_WITHIN, telling).await;
+        // A run that is opened after this would stay so.
+        opening.abort();
         locked(&OPEN).retain(|open| !Arc::ptr_eq(open, &tracker));
         let unpublished = finished.unpublished.take();
         let (mut tracking, mut waiting) = match telling {
@@ -303,7 +310,7 @@ async fn write_down(
     for line in said {
         offline.say(line);
     }
-    let ended = offline.finish(end).await?;
+    let ended = offline.finish(end, FINISH_WITHIN).await?;
     ended.waits.ok_or_else(|| TrackError::Broken {
         why: "nothing was written".to_owned(),
     })

@@ -1,5 +1,6 @@
 //! The tries of one call: their time, the waits between them, and the outage that all calls share.
 
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,18 +16,40 @@ use crate::sys::Stopwatch;
 pub struct Patience {
     pub deadlines: Deadlines,
     pub pace: Pace,
-    outage: Mutex<Outage>,
+    outages: Mutex<Outages>,
+}
+
+/// For how long W&B has not answered: as a whole, and each thing that is asked of it. Of an outage that is partial the
+/// answers to everything else say nothing, so that each part has a time of its own.
+#[derive(Debug)]
+struct Outages {
+    /// Of the whole client.
+    watch: Stopwatch,
+    whole: Outage,
+    parts: BTreeMap<String, Outage>,
 }
 
 /// For how long nothing has worked.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Outage {
-    /// Of the whole client.
-    watch: Stopwatch,
     spent: Duration,
     /// Up to where on the watch time was counted: calls that fail side by side do not count twice.
     counted: Duration,
     is_over: bool,
+}
+
+impl Outage {
+    fn left(&self, limit: Duration) -> Option<Duration> {
+        let left = limit.saturating_sub(self.spent);
+        (!self.is_over && !left.is_zero()).then_some(left)
+    }
+
+    fn failed(&mut self, now: Duration, time: Duration, limit: Duration) {
+        let since = now.saturating_sub(time).max(self.counted);
+        self.spent += now.saturating_sub(since);
+        self.counted = now;
+        self.is_over |= self.spent >= limit;
+    }
 }
 
 impl Patience {
@@ -34,42 +57,57 @@ impl Patience {
         Self {
             deadlines,
             pace,
-            outage: Mutex::new(Outage {
+            outages: Mutex::new(Outages {
                 watch: Stopwatch::start(),
-                spent: Duration::ZERO,
-                counted: Duration::ZERO,
-                is_over: false,
+                whole: Outage::default(),
+                parts: BTreeMap::new(),
             }),
         }
     }
 
-    /// What is left before W&B counts as out of reach; nothing once it does.
-    fn left(&self) -> Option<Duration> {
-        let outage = self.outage();
-        let left = self.deadlines.outage.saturating_sub(outage.spent);
-        (!outage.is_over && !left.is_zero()).then_some(left)
+    /// What is left before W&B, or this part of it, counts as out of reach; nothing once it does.
+    fn left(&self, part: &str) -> Option<Duration> {
+        let (outages, limit) = (self.outages(), self.deadlines.outage);
+        let whole = outages.whole.left(limit)?;
+        match outages.parts.get(part) {
+            Some(part) => part.left(limit).map(|left| left.min(whole)),
+            None => Some(whole),
+        }
     }
 
-    fn answered(&self) {
-        self.outage().spent = Duration::ZERO;
+    fn answered(&self, part: &str) {
+        let mut outages = self.outages();
+        outages.whole.spent = Duration::ZERO;
+        if let Some(part) = outages.parts.get_mut(part) {
+            part.spent = Duration::ZERO;
+        }
     }
 
-    /// The last `time` was without any success.
-    fn failed(&self, time: Duration) {
-        let mut outage = self.outage();
-        let now = outage.watch.elapsed();
-        let since = now.saturating_sub(time).max(outage.counted);
-        outage.spent += now.saturating_sub(since);
-        outage.counted = now;
-        outage.is_over |= outage.spent >= self.deadlines.outage;
+    /// The last `time` was without any success of this part.
+    fn failed(&self, part: &str, time: Duration) {
+        let (mut outages, limit) = (self.outages(), self.deadlines.outage);
+        let now = outages.watch.elapsed();
+        outages.whole.failed(now, time, limit);
+        outages.part(part).failed(now, time, limit);
     }
 
-    fn give_up(&self) {
-        self.outage().is_over = true;
+    /// There is no time for a wait of this length.
+    fn give_up(&self, part: &str, pause: Duration) {
+        let (mut outages, limit) = (self.outages(), self.deadlines.outage);
+        let is_over = |outage: &Outage| outage.left(limit).is_none_or(|left| pause >= left);
+        outages.whole.is_over |= is_over(&outages.whole);
+        let part = outages.part(part);
+        part.is_over |= is_over(part);
     }
 
-    fn outage(&self) -> std::sync::MutexGuard<'_, Outage> {
-        self.outage.lock().unwrap_or_else(PoisonError::into_inner)
+    fn outages(&self) -> std::sync::MutexGuard<'_, Outages> {
+        self.outages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Outages {
+    fn part(&mut self, part: &str) -> &mut Outage {
+        self.parts.entry(part.to_owned()).or_default()
     }
 }
 
@@ -153,29 +191,37 @@ impl<'a> Tries<'a> {
         self.what
     }
 
+    /// What has an outage of its own: an operation, the stream of a run, or storage, whatever file it is about.
+    fn part(&self) -> &str {
+        match self.kind {
+            Kind::Storage => "storage",
+            Kind::Graphql | Kind::UpsertRun | Kind::FileStream | Kind::Identity => self.what,
+        }
+    }
+
     /// One attempt: its value, an error that is the end, or nothing after the wait before the next one.
     pub async fn attempt<T>(
         &mut self,
         progress: &Progress,
         work: impl Future<Output = Result<T, Problem>>,
     ) -> Result<Option<T>, WandbError> {
-        let Some(left) = self.patience.left() else {
+        let Some(left) = self.patience.left(self.part()) else {
             return Err(self.given_up());
         };
         let whole = self.stage.whole.saturating_sub(self.watch.elapsed());
         let outcome = within(work, progress, self.stage.attempt.min(left), whole).await;
         match outcome {
             Ok(value) => {
-                self.patience.answered();
+                self.patience.answered(self.part());
                 Ok(Some(value))
             }
             Err(Problem::Refused(error)) => {
-                self.patience.answered();
+                self.patience.answered(self.part());
                 Err(error)
             }
             Err(Problem::Ours(error)) => Err(error),
             Err(Problem::Passing(failure)) => {
-                self.patience.failed(progress.idle());
+                self.patience.failed(self.part(), progress.idle());
                 self.failures += 1;
                 self.pause(failure).await.map(|()| None)
             }
@@ -198,17 +244,17 @@ impl<'a> Tries<'a> {
             return Err(self.lost(failure));
         };
         let whole = self.stage.whole.saturating_sub(self.watch.elapsed());
-        let left = patience.left().unwrap_or_default();
+        let left = patience.left(self.part()).unwrap_or_default();
         if pause >= whole.min(left) {
             // A limit has an end that W&B itself names: it is there.
             if pause >= left && !failure.is_limit() {
-                patience.give_up();
+                patience.give_up(self.part(), pause);
             }
             return Err(self.lost(failure));
         }
         let watch = Stopwatch::start();
         tokio::time::sleep(pause).await;
-        patience.failed(watch.elapsed());
+        patience.failed(self.part(), watch.elapsed());
         Ok(())
     }
 
@@ -321,23 +367,51 @@ mod tests {
     fn failures_side_by_side_count_once_and_an_answer_ends_them() {
         let patience = patience(Duration::from_hours(1));
         // Ten calls that all failed during the last moment; none of them can be older than the client.
-        for _ in 0..10 {
-            patience.failed(Duration::from_secs(1000));
+        for n in 0..10 {
+            patience.failed(if n % 2 == 0 { "a" } else { "b" }, Duration::from_secs(1000));
         }
-        let outage = patience.outage();
-        assert!(outage.spent <= outage.watch.elapsed(), "{:?}", outage.spent);
-        drop(outage);
-        assert!(patience.left().is_some());
-        patience.answered();
-        assert_eq!(patience.left(), Some(Duration::from_hours(1)));
+        let outages = patience.outages();
+        for outage in [&outages.whole, &outages.parts["a"], &outages.parts["b"]] {
+            assert!(outage.spent <= outages.watch.elapsed(), "{:?}", outage.spent);
+        }
+        drop(outages);
+        assert!(patience.left("a").is_some());
+        patience.answered("a");
+        patience.answered("b");
+        for part in ["a", "b", "another"] {
+            assert_eq!(patience.left(part), Some(Duration::from_hours(1)));
+        }
     }
 
     #[test]
     fn an_outage_that_is_over_stays_so() {
         let patience = patience(Duration::ZERO);
-        patience.failed(Duration::from_secs(1));
-        assert_eq!(patience.left(), None);
-        patience.answered();
-        assert_eq!(patience.left(), None);
+        patience.failed("a", Duration::from_secs(1));
+        assert_eq!(patience.left("a"), None);
+        patience.answered("a");
+        assert_eq!(patience.left("a"), None);
+        assert_eq!(patience.left("b"), None);
+    }
+
+    /// Storage that never answers is given up although everything else does.
+    #[test]
+    fn answers_to_one_part_do_not_lengthen_the_outage_of_another() {
+        let moment = Duration::from_millis(2);
+        let patience = patience(3 * moment);
+        let mut n_failures = 0;
+        while patience.left("storage").is_some() {
+            std::thread::sleep(moment);
+            patience.failed("storage", moment);
+            patience.answered("stream");
+            n_failures += 1;
+        }
+        assert_eq!(n_failures, 3);
+        assert_eq!(patience.left("stream"), Some(3 * moment));
+        // A wait that one part has no time for says nothing of the others.
+        patience.failed("slow", moment);
+        patience.answered("stream");
+        patience.give_up("slow", 2 * moment);
+        assert_eq!(patience.left("slow"), None);
+        assert_eq!(patience.left("stream"), Some(3 * moment));
     }
 }

@@ -9,6 +9,7 @@ mod shown;
 mod tests;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -53,8 +54,9 @@ pub trait Tracker: Send + Sync {
     async fn start(&self, run: &RunStart) -> Result<Started, TrackError>;
     /// A line of the console. Never waits; what can not be sent now is sent later, or is left out.
     fn say(&self, line: &str);
-    /// Everything that was found, and the end of the run.
-    async fn finish(&self, end: RunEnd) -> Result<Ended, TrackError>;
+    /// Everything that was found, and the end of the run, in `within` at most: what there was no time for is missing with a
+    /// warning, and a run that could not be closed is an error.
+    async fn finish(&self, end: RunEnd, within: Duration) -> Result<Ended, TrackError>;
     /// The job was told to stop: says so, within two seconds.
     async fn interrupt(&self, exit_code: u8);
 }

@@ -19,6 +19,7 @@ mod written;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -93,7 +94,8 @@ impl Tracker for Offline {
         }
     }
 
-    async fn finish(&self, end: RunEnd) -> Result<Ended, TrackError> {
+    /// Files of this machine are no matter of time.
+    async fn finish(&self, end: RunEnd, _within: Duration) -> Result<Ended, TrackError> {
         let open = self.open().take().ok_or_else(|| TrackError::Broken {
             why: "there is no open run to be ended".to_owned(),
         })?;

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use self::ending::Time;
 use super::clock::Clock;
 use super::{Ended, Started, TrackError, Tracker};
 use crate::track::Wandb;
@@ -139,14 +140,15 @@ impl Tracker for Online {
         }
     }
 
-    async fn finish(&self, end: RunEnd) -> Result<Ended, TrackError> {
+    async fn finish(&self, end: RunEnd, within: Duration) -> Result<Ended, TrackError> {
+        let time = Time::from_now(within);
         let Some(open) = self.take() else {
             return Err(TrackError::Broken {
                 why: "there is no open run to be ended".to_owned(),
             });
         };
         // On the heap, as it holds the whole of a run.
-        let ended = Box::pin(open.end(&self.client, self.place.registry.as_ref(), end)).await;
+        let ended = Box::pin(open.end(&self.client, self.place.registry.as_ref(), end, time)).await;
         *self.stage() = Stage::Over;
         ended
     }

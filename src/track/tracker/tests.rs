@@ -12,6 +12,9 @@ use crate::track::record::{Cell, Chart, ChartKind, Model, Row, RunEnd, RunFile, 
 use crate::wandb::{Client, Credentials, Hosts, Key, KeySource, Pace, Settings, replay};
 use crate::wandb_twin::{Fault, Kind, Twin};
 
+/// As long as an end may take.
+const A_MINUTE: Duration = Duration::from_mins(1);
+
 fn client(url: &str, key: &str) -> Client {
     let hosts = Hosts::new(Some(url), None).unwrap();
     let key = Key::parse(key, KeySource::Environment).unwrap();
@@ -118,7 +121,7 @@ async fn numbers_that_json_does_not_have_are_kept() {
     if let (Ok(url), Ok(key)) = (std::env::var("MLOPS_WANDB_URL"), std::env::var("MLOPS_WANDB_KEY")) {
         let tracker = online(client(&url, &key), "odd");
         tracker.start(&start("odd-1")).await.unwrap();
-        tracker.finish(end()).await.unwrap();
+        tracker.finish(end(), A_MINUTE).await.unwrap();
         return;
     }
     let twin = Twin::start();
@@ -128,7 +131,7 @@ async fn numbers_that_json_does_not_have_are_kept() {
         let started = tracker.start(&start("odd-1")).await.unwrap();
         assert!(started.url.unwrap().ends_with("/ml-team/odd/runs/odd-1"));
         tracker.say("one line");
-        let ended = tracker.finish(end()).await.unwrap();
+        let ended = tracker.finish(end(), A_MINUTE).await.unwrap();
         assert_eq!((ended.warnings, ended.waits), (Vec::new(), None));
     }
     check_run(&twin, "odd", "odd-1");
@@ -160,10 +163,13 @@ async fn a_run_that_waited_is_delivered_once() {
         files: BTreeMap::from([("model.json".to_owned(), Content::from("{}"))]),
     };
     let ended = tracker
-        .finish(RunEnd {
-            model: Some(model),
-            ..end()
-        })
+        .finish(
+            RunEnd {
+                model: Some(model),
+                ..end()
+            },
+            A_MINUTE,
+        )
         .await
         .unwrap();
     let directory = ended.waits.unwrap();

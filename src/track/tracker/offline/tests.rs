@@ -11,6 +11,9 @@ use crate::track::Content;
 use crate::track::record::{Cell, Chart, ChartKind, DataEntry, Dataset, GitState, Image, Model, Row, RunFile, Table};
 use crate::wandb::log::{Told, read};
 
+/// As long as an end may take.
+const A_MINUTE: Duration = Duration::from_mins(1);
+
 /// A picture of one point.
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\0\0\0\0\x3a\x7e\x9b\x55\0\0\0\nIDATx\x9cc\
     \x68\0\0\0\x82\0\x81\x77\xcd\x72\xb6\0\0\0\0IEND\xaeB`\x82";
@@ -133,7 +136,7 @@ async fn whole(base: &Path, id: &str, end: RunEnd) -> (PathBuf, Vec<String>) {
     tracker.start(&start(id)).await.unwrap();
     tracker.say("one line");
     tracker.say("another");
-    let ended = tracker.finish(end).await.unwrap();
+    let ended = tracker.finish(end, A_MINUTE).await.unwrap();
     (ended.waits.unwrap(), ended.warnings)
 }
 
@@ -252,7 +255,7 @@ async fn a_run_that_is_told_to_stop_has_an_end() {
     tracker.say("too late");
     let told = told(Path::new(&started.place));
     assert_eq!((told.console.len(), told.exit_code), (1, Some(130)));
-    let error = tracker.finish(RunEnd::default()).await.unwrap_err();
+    let error = tracker.finish(RunEnd::default(), A_MINUTE).await.unwrap_err();
     assert_eq!(
         error.to_string(),
         "the tracker gave up: there is no open run to be ended"
@@ -313,7 +316,7 @@ async fn a_log_that_can_not_be_written_is_no_run() {
     let tracker = offline(folder.path());
     tracker.start(&start("none")).await.unwrap();
     assert!(
-        tracker.finish(end).await.is_err(),
+        tracker.finish(end, A_MINUTE).await.is_err(),
         "a model that is not there can not wait"
     );
 }

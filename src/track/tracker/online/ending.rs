@@ -5,6 +5,8 @@
 use std::error::Error;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::media::{send_media, share_tables};
 use super::{Open, TrackError};
 use crate::track::record::{Dataset, RunEnd};
@@ -16,10 +18,32 @@ use crate::track::{RegistryError, Wandb};
 use crate::wandb::media::{config, history_line, summary_line};
 use crate::wandb::{self, Client, Content, Records, UpsertRun, publish, send_files, upsert_run};
 
-/// For tables as artifacts and what the run was given, and again for tables and pictures as files; then for settings and
-/// the other files. The end of the stream comes after all, and whoever waits has two minutes and a half.
-const FIRST_WITHIN: Duration = Duration::from_secs(45);
-const THEN_WITHIN: Duration = Duration::from_secs(30);
+/// Until when the parts of one end may take. What a part leaves is for those after it, and whatever gets lost on the way,
+/// there is time to close the run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Time {
+    /// For tables as artifacts, which files of tables are named in.
+    pub(super) tables: Instant,
+    /// For pictures and tables as files, which the history speaks of, and beside them for what the run was given.
+    pub(super) media: Instant,
+    /// For settings and the other files.
+    pub(super) files: Instant,
+    /// For the stream, and with it for everything.
+    pub(super) all: Instant,
+}
+
+impl Time {
+    /// Of a minute these are 20, 20, 10 and 10 seconds.
+    pub(super) fn from_now(within: Duration) -> Self {
+        let begun = Instant::now();
+        Self {
+            tables: begun + within / 3,
+            media: begun + within / 3 * 2,
+            files: begun + within / 6 * 5,
+            all: begun + within,
+        }
+    }
+}
 
 impl Open {
     pub(super) async fn end(
@@ -27,6 +51,7 @@ impl Open {
         client: &Client,
         registry: Option<&Wandb>,
         end: RunEnd,
+        time: Time,
     ) -> Result<Ended, TrackError> {
         if let Some(failure) = self.stream.failure() {
             return Err(failure.into());
@@ -38,23 +63,23 @@ impl Open {
             images,
             mut extras,
         } = shown(&end.history, end.tables, end.charts, end.images);
-        let (tables, data, met) = tokio::join!(
-            share_tables(client, &self.run, tables, step, FIRST_WITHIN),
-            within(FIRST_WITHIN, self.give(client, end.data)),
-            within(FIRST_WITHIN, self.meet(registry, end.met.as_deref())),
+        let media = async {
+            let tables = share_tables(client, &self.run, tables, step, time.tables).await;
+            let sent = send_media(client, &self.run, &self.stream, tables.media, images);
+            (tables.warning, until(time.media, sent).await)
+        };
+        let ((unshared, sent), data, met) = tokio::join!(
+            media,
+            until(time.media, self.give(client, end.data)),
+            until(time.media, self.meet(registry, end.met.as_deref())),
         );
-        warnings.extend(tables.warning);
+        warnings.extend(unshared);
         note(&mut warnings, "the data is not linked to the run in W&B", data);
         note(
             &mut warnings,
             "the version in production is not linked to the run in W&B",
             met,
         );
-        let sent = within(
-            FIRST_WITHIN,
-            send_media(client, &self.run, &self.stream, tables.media, images),
-        )
-        .await;
         let cells = note(&mut warnings, "W&B has no pictures and tables of the run", sent);
         if cells.is_none() {
             // They would be empty.
@@ -83,8 +108,8 @@ impl Open {
             ..UpsertRun::default()
         };
         let (settings, files) = tokio::join!(
-            within(THEN_WITHIN, upsert_run(client, &settings)),
-            within(THEN_WITHIN, send_files(client, &self.run, records.files())),
+            until(time.files, upsert_run(client, &settings)),
+            until(time.files, send_files(client, &self.run, records.files())),
         );
         note(
             &mut warnings,
@@ -100,7 +125,13 @@ impl Open {
             self.stream.history(history_line(step, moment, row));
         }
         self.stream.summary(summary);
-        let finished = self.stream.finish(end.exit_code.into()).await?;
+        let finished = self.stream.finish(end.exit_code.into());
+        let Ok(finished) = tokio::time::timeout_at(time.all, finished).await else {
+            return Err(TrackError::Broken {
+                why: "W&B did not take the end of the run in time".to_owned(),
+            });
+        };
+        let finished = finished?;
         if finished.n_skipped > 0 {
             warnings.push(format!(
                 "W&B has not all of the run: {} lines are longer than it takes",
@@ -135,11 +166,11 @@ pub(super) enum Missing<E: Error> {
     Late,
 }
 
-pub(super) async fn within<T, E: Error>(
-    time: Duration,
+pub(super) async fn until<T, E: Error>(
+    moment: Instant,
     work: impl Future<Output = Result<T, E>>,
 ) -> Result<T, Missing<E>> {
-    match tokio::time::timeout(time, work).await {
+    match tokio::time::timeout_at(moment, work).await {
         Ok(done) => done.map_err(Missing::Failed),
         Err(_) => Err(Missing::Late),
     }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
-use super::ending::{Missing, sentence, within};
+use super::ending::{Missing, sentence, until};
 use crate::track::tracker::artifacts::run_table;
 use crate::track::tracker::shown::Values;
 use crate::wandb::media::{Medium, RunTable, Table};
@@ -29,7 +29,7 @@ pub(super) async fn share_tables(
     run: &RunPath,
     tables: Vec<Table>,
     step: u64,
-    time: Duration,
+    moment: Instant,
 ) -> Tables {
     let permits = Arc::new(Semaphore::new(PARALLEL));
     let mut tasks = JoinSet::new();
@@ -41,7 +41,7 @@ pub(super) async fn share_tables(
                 let _permit = permits.acquire().await;
                 share(&client, &run, artifact).await
             };
-            let shared = within(time, Box::pin(share)).await;
+            let shared = until(moment, Box::pin(share)).await;
             let file = table.file(step);
             match shared {
                 Ok(ids) => (table.key, file.medium(Some(&ids)), None),

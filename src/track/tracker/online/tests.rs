@@ -1,5 +1,7 @@
 //! Runs on the twin of W&B: whole ones, repeated ones, and those that something goes wrong with.
 
+mod time;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
@@ -14,6 +16,9 @@ use crate::wandb::{
     link_artifact, publish,
 };
 use crate::wandb_twin::{Fault, Kind, Twin};
+
+/// As long as an end may take.
+const A_MINUTE: Duration = Duration::from_mins(1);
 
 const ENTITY: &str = "ml-team";
 const PROJECT: &str = "diabetes";
@@ -191,7 +196,7 @@ impl World {
         online.start(&start).await?;
         online.say("step 1 of 2");
         online.say("step 2 of 2");
-        online.finish(end(id)).await
+        online.finish(end(id), A_MINUTE).await
     }
 
     /// What people would see of it.
@@ -295,7 +300,10 @@ async fn a_run_is_told_whole() {
     assert_eq!(world.run("gh-1-1-evaluate")["state"], "running");
     online.say("step 1 of 2");
     online.say("step 2 of 2");
-    assert_eq!(online.finish(end("gh-1-1-evaluate")).await.unwrap(), Ended::default());
+    assert_eq!(
+        online.finish(end("gh-1-1-evaluate"), A_MINUTE).await.unwrap(),
+        Ended::default()
+    );
 
     world.assert_sound();
     world.assert_whole("gh-1-1-evaluate");
@@ -378,7 +386,7 @@ async fn a_repeated_job_goes_on_with_its_run() {
     online.start(&beginning).await.unwrap();
     let mut longer = end("r");
     longer.history.push(row(&[("test/rmse", Cell::Number(0.25))]));
-    online.finish(longer).await.unwrap();
+    online.finish(longer, A_MINUTE).await.unwrap();
     let run = world.run("r");
     let steps: Vec<u64> = rows(&run["history"])
         .iter()
@@ -478,7 +486,7 @@ async fn an_attempt_without_rows_hides_none() {
             exit_code,
             ..RunEnd::default()
         };
-        assert_eq!(online.finish(nothing).await.unwrap(), Ended::default());
+        assert_eq!(online.finish(nothing, A_MINUTE).await.unwrap(), Ended::default());
         let run = world.run("again");
         assert_eq!(
             (&run["state"], &run["exit_code"]),
@@ -489,7 +497,7 @@ async fn an_attempt_without_rows_hides_none() {
     world.assert_whole("again");
     let online = world.online(&beginning);
     online.start(&beginning).await.unwrap();
-    online.finish(RunEnd::default()).await.unwrap();
+    online.finish(RunEnd::default(), A_MINUTE).await.unwrap();
     assert_eq!(world.run("again")["summary"]["_step"], 1);
     world.assert_sound();
 }
@@ -504,7 +512,7 @@ async fn a_version_that_is_gone_is_said_by_name() {
         met: Some("diabetes:v9".to_owned()),
         ..end("r")
     };
-    let ended = online.finish(missing).await.unwrap();
+    let ended = online.finish(missing, A_MINUTE).await.unwrap();
     assert_eq!(ended.warnings.len(), 1);
     assert!(ended.warnings[0].contains("`diabetes:v9`"), "{}", ended.warnings[0]);
 }
@@ -525,10 +533,13 @@ async fn a_run_that_can_not_be_told_is_an_error() {
 
     let beginning = start("twice");
     let online = world.online(&beginning);
-    assert!(online.finish(end("twice")).await.is_err(), "it was not opened");
+    assert!(
+        online.finish(end("twice"), A_MINUTE).await.is_err(),
+        "it was not opened"
+    );
     online.start(&beginning).await.unwrap();
-    online.finish(end("twice")).await.unwrap();
-    assert!(online.finish(end("twice")).await.is_err(), "it is over");
+    online.finish(end("twice"), A_MINUTE).await.unwrap();
+    assert!(online.finish(end("twice"), A_MINUTE).await.is_err(), "it is over");
 }
 
 #[tokio::test]
@@ -544,7 +555,7 @@ async fn a_stopped_job_ends_its_run() {
     let run = world.run("stopped");
     assert_eq!((&run["state"], &run["exit_code"]), (&json!("failed"), &json!(130)));
     assert_eq!(texts(&run["output"]).len(), 1);
-    assert!(online.finish(end("stopped")).await.is_err());
+    assert!(online.finish(end("stopped"), A_MINUTE).await.is_err());
     online.say("nobody hears it");
 
     // A stream that is stuck does not keep the end from being told.
@@ -561,7 +572,7 @@ async fn a_stopped_job_ends_its_run() {
     let beginning = start("over");
     let online = world.online(&beginning);
     online.start(&beginning).await.unwrap();
-    online.finish(end("over")).await.unwrap();
+    online.finish(end("over"), A_MINUTE).await.unwrap();
     online.interrupt(130).await;
     assert_eq!(world.run("over")["exit_code"], 0);
     world.assert_sound();
@@ -584,7 +595,7 @@ async fn a_job_that_is_stopped_early_does_not_go_on() {
     };
     let (started, ()) = tokio::join!(online.start(&beginning), stop);
     assert!(matches!(started, Err(TrackError::Broken { .. })), "{started:?}");
-    assert!(online.finish(end("early")).await.is_err());
+    assert!(online.finish(end("early"), A_MINUTE).await.is_err());
 }
 
 #[tokio::test]
