@@ -18,9 +18,8 @@ PLACE = "registry: wandb\nwandb: {entity: ml-team, project: diabetes}\n"
 COLLECTION = "diabetes-progression"
 REGISTRY = "acme_k7x2q/wandb-registry-model"
 PROJECT = "ml-team/diabetes"
-# A job talks to W&B for a minute when it is out of reach; here a second is five milliseconds.
-# The end of a run may take its three parts: 45, 45 and 30 seconds.
-PACE_MS, TIMEOUT_MS, LIMIT = 5, 1500, 150
+# What does not answer holds a job for a minute at most, whatever asks for it; here a wait of a second is five milliseconds.
+PACE_MS, TIMEOUT_MS, LIMIT = 5, 1500, 75
 
 
 class Registry(Twin):
