@@ -142,7 +142,7 @@ pub fn equipped(
         sandbox,
         work: workspace::work(&invocation.env, &opened.root, child_user)?,
         temp: workspace::temp(&invocation.env),
-        env_before: None,
+        shelf: None,
         environment: None,
         changed: None,
         branch: None,

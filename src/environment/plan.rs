@@ -78,27 +78,10 @@ pub struct Plan {
     pub is_reusable: bool,
     /// It is somebody's own and used as it is.
     pub is_active: bool,
+    /// Its interpreter is one that uv installed for us.
+    pub has_own_python: bool,
     pub notes: Vec<String>,
     pub at: Paths,
-}
-
-/// What is cached between jobs: built wheels of uv, and interpreters if one was installed.
-pub fn cache_paths(plan: &Plan) -> Vec<PathBuf> {
-    let installs = plan.steps.iter().any(|step| step.doing == INSTALLING_PYTHON);
-    let pythons = installs.then(|| plan.at.pythons.clone());
-    [plan.at.uv_cache.clone()].into_iter().chain(pythons).collect()
-}
-
-/// Leaves in uv's cache what is worth saving: what it built itself. The rest is faster had from the index again.
-pub fn prune(at: &Paths) -> Step {
-    step(
-        "keeping what uv built",
-        "uv cache prune --ci",
-        "uv cache prune --ci".to_owned(),
-        at,
-        &at.venvs,
-        false,
-    )
 }
 
 const INSTALLING_PYTHON: &str = "installing Python";
@@ -124,6 +107,7 @@ pub fn plan(detected: &Detected, machine: &Machine, at: &Paths) -> Result<Plan, 
             lists: Vec::new(),
             is_reusable: true,
             is_active: true,
+            has_own_python: false,
             notes,
             at: at.clone(),
         });
@@ -162,6 +146,10 @@ pub fn plan(detected: &Detected, machine: &Machine, at: &Paths) -> Result<Plan, 
         lists,
         is_reusable: !detected.is_copied,
         is_active: false,
+        has_own_python: match &interpreter {
+            Interpreter::Here(python) => python.path.starts_with(&at.pythons),
+            Interpreter::Installed(_) => true,
+        },
         notes,
         at: at.clone(),
     })

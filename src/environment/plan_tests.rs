@@ -274,13 +274,13 @@ fn lines_of_conda_keep_their_paths() {
 }
 
 #[test]
-fn what_is_cached_is_what_uv_built() {
-    let paths = |may_download: bool| {
+fn a_python_of_ours_goes_with_the_environment() {
+    let has_own = |may_download: bool| {
         let mut machine = machine();
         machine.pythons.retain(|_| !may_download);
         machine.may_download = may_download;
-        cache_paths(&planned("uv", &[], &machine).unwrap())
+        planned("uv", &[], &machine).unwrap().has_own_python
     };
-    assert_eq!(paths(false), [Path::new("/t/uv-cache")]);
-    assert_eq!(paths(true), [Path::new("/t/uv-cache"), Path::new("/t/python")]);
+    assert!(!has_own(false));
+    assert!(has_own(true));
 }

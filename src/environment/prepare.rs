@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::detect::{Detected, Tool, detect};
 use super::error::EnvironmentError;
 use super::explain::explain;
-use super::plan::{Machine, Paths, Plan, Python, Step, plan, prune, quoted_path};
+use super::plan::{Machine, Paths, Plan, Python, Step, plan, quoted_path};
 use super::python::{PythonVersion, Want, Wanted};
 use super::requirements::redacted;
 use crate::base::Digest;
@@ -85,26 +85,18 @@ pub struct Prepared {
     pub was_warm: bool,
     pub elapsed: Duration,
     pub notes: Vec<String>,
-    /// To keep for the next job; the key of that cache is `key`.
-    pub cache_paths: Vec<PathBuf>,
 }
 
-/// Finds, plans and prepares: everything between a checkout and its environment. `None` when it describes none.
-pub async fn set_up(
-    settings: &Settings,
-    around: &Around<'_>,
-    on_line: &mut (dyn FnMut(&str) + Send),
-) -> Result<Option<Prepared>, EnvironmentError> {
-    let watch = Stopwatch::start();
-    let Some(detected) = find(settings, around.root)? else {
-        return Ok(None);
-    };
+/// What a checkout that describes an environment asks for on this machine.
+pub async fn planned(detected: &Detected, settings: &Settings, around: &Around<'_>) -> Result<Plan, EnvironmentError> {
     let at = paths(around)?;
-    let machine = look(&detected, settings, around, &at).await?;
-    let plan = plan(&detected, &machine, &at)?;
-    let mut prepared = prepare(&plan, around, settings.timeout, on_line).await?;
-    prepared.elapsed = watch.elapsed();
-    Ok(Some(prepared))
+    let machine = look(detected, settings, around, &at).await?;
+    plan(detected, &machine, &at)
+}
+
+/// Whether it was made before and can be used as it is.
+pub fn is_there(plan: &Plan) -> bool {
+    plan.is_active || (plan.is_reusable && is_finished(plan))
 }
 
 /// What the checkout describes, with the Python that the configuration asks for.
@@ -325,12 +317,11 @@ pub async fn prepare(
     on_line: &mut (dyn FnMut(&str) + Send),
 ) -> Result<Prepared, EnvironmentError> {
     let watch = Stopwatch::start();
-    let is_there = || plan.is_active || (plan.is_reusable && is_finished(plan));
-    let mut was_warm = is_there();
+    let mut was_warm = is_there(plan);
     if !was_warm {
         let lock = turn(plan, limit, on_line).await?;
         // Whoever had the turn before may have made it.
-        was_warm = is_there();
+        was_warm = is_there(plan);
         if !was_warm {
             make(plan, around, limit, &watch, on_line).await?;
         }
@@ -352,7 +343,6 @@ pub async fn prepare(
         was_warm,
         elapsed: watch.elapsed(),
         notes: plan.notes.clone(),
-        cache_paths: super::plan::cache_paths(plan),
     })
 }
 
@@ -415,12 +405,6 @@ fn lists(plan: &Plan, source: FileError) -> EnvironmentError {
     }
 }
 
-/// Makes the cache of uv small enough to be worth saving; call it once, before the cache is saved.
-pub async fn prune_cache(around: &Around<'_>, on_line: &mut (dyn FnMut(&str) + Send)) -> Result<(), EnvironmentError> {
-    let step = prune(&paths(around)?);
-    run(&step, around, Duration::from_mins(1), on_line).await.map(|_| ())
-}
-
 /// The marker is made as the user, like all else there, and only then has its name.
 fn finishing(plan: &Plan) -> Step {
     let marker = quoted_path(&plan.venv.join(MARKER));
@@ -463,7 +447,7 @@ async fn take(
     Err(explain(step.doing, &plan.file, &lines))
 }
 
-async fn run(
+pub(super) async fn run(
     step: &Step,
     around: &Around<'_>,
     timeout: Duration,

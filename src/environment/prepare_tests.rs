@@ -40,6 +40,19 @@ case "$1 $2" in
 esac
 "#;
 
+/// Everything between a checkout and its environment.
+async fn set_up(
+    settings: &Settings,
+    around: &Around<'_>,
+    on_line: &mut (dyn FnMut(&str) + Send),
+) -> Result<Option<Prepared>, EnvironmentError> {
+    let Some(detected) = find(settings, around.root)? else {
+        return Ok(None);
+    };
+    let plan = planned(&detected, settings, around).await?;
+    prepare(&plan, around, settings.timeout, on_line).await.map(Some)
+}
+
 impl Scene {
     fn new(project: &str, tools: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().unwrap();

@@ -22,7 +22,7 @@ use crate::sys;
 
 use super::{Pace, Runtime};
 
-pub use cache::CacheMode;
+pub use cache::{CacheMode, Saved};
 pub use error::ResultsError;
 
 use ids::BackendIds;

@@ -1,8 +1,12 @@
 //! The step that makes the repository's Python environment, for everything that is run in it.
 
+use std::pin::Pin;
+
+use tokio::sync::mpsc::UnboundedSender;
+
 use crate::base::{Diagnostic, counted};
 use crate::config::{EnvironmentChoice, Project};
-use crate::environment::{self, Around, EnvironmentError, Fault, Prepared, Settings};
+use crate::environment::{self, Around, EnvironmentError, Fault, Plan, Prepared, Settings};
 use crate::facts::{EnvironmentFacts, Outcome};
 use crate::sys::Stopwatch;
 use crate::train::Trainer;
@@ -12,11 +16,33 @@ use super::store::StoreError;
 use super::{Event, Services, work};
 
 const STEP: &str = "environment";
+const FROM_CACHE: &str = "from the cache of an earlier job";
 /// Stand in for tools that are not needed once the environment is there: of `pipenv run pytest` the rest is run in it.
 const STAND_INS: [&str; 2] = ["pipenv", "poetry"];
 
 /// There is no environment, and the draft says why.
 pub struct None;
+
+/// Where environments of earlier jobs are kept, and this one's for later ones. What is there may be anybody's who can write
+/// it; on GitHub that is whoever can push the same branch or the default one.
+pub struct Shelf {
+    /// What is kept under a key, or why that can not be had.
+    pub fetch: Box<dyn Fn(String) -> Fetching + Send + Sync>,
+    /// Takes what was made, where this job may keep something.
+    pub built: Option<UnboundedSender<Built>>,
+    /// What went wrong, for people.
+    pub problem: Option<String>,
+}
+
+/// On its way.
+pub type Fetching = Pin<Box<dyn Future<Output = Result<Option<Vec<u8>>, String>> + Send>>;
+
+/// An environment as it was made, before any command ran in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Built {
+    pub key: String,
+    pub packed: Vec<u8>,
+}
 
 /// Makes the environment and puts it around every command that follows; nothing where no command will run, or where the
 /// repository describes none.
@@ -34,29 +60,41 @@ pub async fn enter(draft: &mut Draft, project: &Project, services: &mut Services
         may_download_python: may_download(services),
         ..Settings::default()
     };
-    match environment::find(&settings, &services.root) {
-        Ok(Some(_)) => services.tell(Event::StepStarted { step: STEP }),
+    let detected = match environment::find(&settings, &services.root) {
+        Ok(Some(detected)) => detected,
         Ok(Option::None) => return Ok(()),
         Err(error) => return Err(failed(draft, services, &error, &watch)),
-    }
+    };
+    services.tell(Event::StepStarted { step: STEP });
+    let plan = match Box::pin(environment::planned(&detected, &settings, &around(services))).await {
+        Ok(plan) => plan,
+        Err(error) => return Err(failed(draft, services, &error, &watch)),
+    };
+    let is_restored = restore(services, &plan).await;
     let mut on_line = |line: &str| {
         services.tell(Event::Output {
             step: STEP,
             line: line.to_owned(),
         });
     };
-    let prepared = match Box::pin(environment::set_up(&settings, &around(services), &mut on_line)).await {
-        Ok(Some(prepared)) => prepared,
-        Ok(Option::None) => return Ok(()),
+    let around = around(services);
+    let preparing = environment::prepare(&plan, &around, settings.timeout, &mut on_line);
+    let mut prepared = match Box::pin(preparing).await {
+        Ok(prepared) => prepared,
         Err(error) => return Err(failed(draft, services, &error, &watch)),
     };
-    let before = services.child_env.clone();
+    prepared.elapsed = watch.elapsed();
+    if is_restored {
+        prepared.notes.push(FROM_CACHE.to_owned());
+    } else if !prepared.was_warm {
+        keep(services, &plan).await;
+    }
     services.child_env.extend(prepared.env.clone());
     if let Err(error) = stand_in(services) {
         tracing::warn!(%error, "`pipenv run` and `poetry run` need their tools");
     }
     let facts = facts(&prepared);
-    let detail = told(&facts);
+    let detail = told(&facts, is_restored);
     let outcome = if facts.was_warm { Outcome::Reused } else { Outcome::Done };
     if !facts.is_locked {
         draft.facts.alerts.push(format!(
@@ -66,22 +104,57 @@ pub async fn enter(draft: &mut Draft, project: &Project, services: &mut Services
     }
     draft.facts.environment = Some(facts);
     services.environment = Some(prepared.key);
-    services.env_before = Some(before);
     draft.step(services, STEP, outcome, Some(detail), watch.elapsed_ms());
     Ok(())
 }
 
-/// Leaves in the cache of packages only what is slow to get again, for a workflow that keeps it.
-///
-/// What is in the environment by now may be anything, and is not run: models are read after this.
-pub async fn trim(services: &Services) {
-    let Some(env) = &services.env_before else { return };
-    let around = Around {
-        env,
-        ..around(services)
+/// Puts the environment that an earlier job made where this one wants it. Whether it did; what hinders it is told once.
+async fn restore(services: &mut Services, plan: &Plan) -> bool {
+    let Some((shelf, key)) = services.shelf.as_ref().zip(environment::key(plan)) else {
+        return false;
     };
-    if let Err(error) = environment::prune_cache(&around, &mut |_| {}).await {
-        tracing::debug!(%error, "the cache of packages is as large as it is");
+    if environment::is_there(plan) {
+        return false;
+    }
+    let unpacked = match (shelf.fetch)(key).await {
+        Ok(Some(packed)) => environment::unpack(plan, &around(services), packed)
+            .await
+            .map_err(|error| format!("the environment in the cache can not be used: {}", chain(&error))),
+        Ok(Option::None) => return false,
+        Err(why) => Err(format!("the environment does not come from the cache: {why}")),
+    };
+    match unpacked {
+        Ok(()) => true,
+        Err(problem) => {
+            tell_problem(services, problem);
+            false
+        }
+    }
+}
+
+/// Passes on what was just made, before anything can change it.
+async fn keep(services: &mut Services, plan: &Plan) {
+    let built = services.shelf.as_ref().and_then(|shelf| shelf.built.clone());
+    let Some((built, key)) = built.zip(environment::key(plan)) else {
+        return;
+    };
+    match environment::pack(plan, &around(services)).await {
+        // Nobody who waits for it is no trouble.
+        Ok(packed) => drop(built.send(Built { key, packed })),
+        Err(error) => tell_problem(
+            services,
+            format!(
+                "the environment is not in the cache for the next job: {}",
+                chain(&error)
+            ),
+        ),
+    }
+}
+
+fn tell_problem(services: &mut Services, problem: String) {
+    tracing::debug!(problem, "the cache of environments is of no use");
+    if let Some(shelf) = &mut services.shelf {
+        shelf.problem.get_or_insert(problem);
     }
 }
 
@@ -138,7 +211,7 @@ fn facts(prepared: &Prepared) -> EnvironmentFacts {
 }
 
 /// `Python 3.11.2, 30 packages of uv.lock`.
-fn told(facts: &EnvironmentFacts) -> String {
+fn told(facts: &EnvironmentFacts, is_restored: bool) -> String {
     let python = facts
         .python
         .as_ref()
@@ -147,7 +220,9 @@ fn told(facts: &EnvironmentFacts) -> String {
         .n_packages
         .map_or_else(String::new, |n| format!(", {}", counted(n, "package")));
     let of = format!("{python}{packages} of `{}`", facts.file);
-    if facts.was_warm {
+    if is_restored {
+        format!("{of}, {FROM_CACHE}")
+    } else if facts.was_warm {
         format!("{of}, there already")
     } else {
         of

@@ -39,7 +39,7 @@ pub use bundle::{csv_field, judged_again, load_model, metadata as version_metada
 pub use cache::{is_packed_name, pack as cache_pack, unpack as cache_unpack};
 pub use commit::head as head_commit;
 pub use draft::{beside, chain, gates_digest};
-pub use environment::trim as trim_environment;
+pub use environment::{Built, Fetching, Shelf};
 pub use predictor::{AnswerError, Answers, Predictor};
 pub use publish::{digest as bundle_digest, publish_run};
 pub use run::{Finished, Options, check, compare_versions, run, run_step};
@@ -66,8 +66,8 @@ pub struct Services {
     pub work: WorkFolder,
     /// The runner's folder for temporary files; none on a laptop.
     pub temp: Option<PathBuf>,
-    /// The environment of child processes before that of the repository was put around them.
-    pub env_before: Option<BTreeMap<String, String>>,
+    /// Where environments are kept between jobs; none on a laptop.
+    pub shelf: Option<Shelf>,
     /// Which environment commands run in, once it is there.
     pub environment: Option<Digest>,
     /// What the change under judgement touched; none: everything counts.

@@ -280,7 +280,7 @@ mod tests {
                 user: None,
             },
             temp: None,
-            env_before: None,
+            shelf: None,
             environment: None,
             changed: None,
             branch: None,

@@ -11,6 +11,7 @@ mod architecture;
 mod commands;
 mod documents;
 mod edges;
+mod environments;
 mod events;
 mod faults;
 mod forks;

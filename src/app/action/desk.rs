@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
@@ -43,7 +43,7 @@ pub struct Desk {
     /// `None` without a token.
     pub github: Option<Client>,
     /// `None` where there is no service for artifacts.
-    pub results: Option<Results>,
+    pub results: Option<Arc<Results>>,
     notices: Mutex<BTreeSet<String>>,
     /// The files of the runner are not where a container sees them twice, from the beginning.
     pub files_were_elsewhere: bool,
@@ -84,7 +84,7 @@ impl Desk {
             context,
             inputs,
             github,
-            results,
+            results: results.map(Arc::new),
             notices: Mutex::new(notices),
             files_are_unknown: AtomicBool::new(false),
             open: Mutex::new(None),

@@ -27,6 +27,7 @@ use super::super::{FAILED, Failure, PASSED, UNKNOWN, UNUSABLE, failure, print};
 use super::super::{dataset, sync};
 use super::deliver::Loudness;
 use super::desk::Desk;
+use super::environments;
 use super::listen;
 use super::plan::{Evaluate, Place};
 use super::shown::{self, Shown};
@@ -211,6 +212,8 @@ async fn run(
     if let (Some(git), Some(head)) = (&mut start.git, head) {
         git.commit = head;
     }
+    let (shelf, keeping) = environments::shelf(desk, job.place);
+    services.shelf = shelf;
     let mut tracking = Tracking::none();
     if work == Work::Run {
         tracking = Tracking::of(&kept, &start, &opened.root);
@@ -220,17 +223,11 @@ async fn run(
         Work::Run => Box::pin(pipeline::run(&opened.project, &mut services, &options)).await,
         Work::Check => Box::pin(pipeline::check(&opened.project, &mut services, &options)).await,
     };
-    if finished
-        .facts
-        .environment
-        .as_ref()
-        .is_some_and(|environment| !environment.was_warm)
-    {
-        pipeline::trim_environment(&services).await;
-    }
+    let problem = services.shelf.take().and_then(|shelf| shelf.problem);
     // The listener ends when the last sender is gone.
     drop(services);
     listening.await.ok();
+    environments::kept(desk, keeping, problem).await;
     if work == Work::Run {
         save_cache(desk, &opened.root, restored.as_deref()).await;
     }

@@ -3,6 +3,7 @@
 mod answer;
 mod deliver;
 mod desk;
+mod environments;
 mod evaluate;
 mod listen;
 mod moving;
