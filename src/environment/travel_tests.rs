@@ -7,6 +7,9 @@ use super::super::plan::Paths;
 use super::*;
 use crate::exec::{Sandbox, User};
 
+/// For something that is worth keeping.
+const LONG: Duration = Duration::from_secs(60);
+
 /// A machine of which only the folder for temporary files is of interest.
 struct Scene {
     dir: tempfile::TempDir,
@@ -126,7 +129,7 @@ async fn an_environment_is_the_same_in_another_job() {
     let scene = Scene::new();
     scene.make();
     let before = scene.seen();
-    let packed = pack(&scene.plan(), &scene.around()).await.unwrap();
+    let packed = pack(&scene.plan(), &scene.around(), LONG).await.unwrap().unwrap();
     assert_eq!(scene.seen(), before, "nothing is left beside it");
     scene.clear();
     assert!(!is_there(&scene.plan()));
@@ -140,7 +143,7 @@ async fn what_is_not_of_this_environment_is_not_put_there() {
     let scene = Scene::new();
     scene.make();
     let plan = scene.plan();
-    let packed = pack(&plan, &scene.around()).await.unwrap();
+    let packed = pack(&plan, &scene.around(), LONG).await.unwrap().unwrap();
     let another = Plan {
         key: Digest::of(b"another"),
         venv: plan.at.venvs.join(Digest::of(b"another").short()),
@@ -173,7 +176,7 @@ async fn what_is_not_of_this_environment_is_not_put_there() {
         if let Some(mark) = mark {
             std::fs::write(plan.venv.join(".mlops"), mark).unwrap();
         }
-        let packed = pack(&plan, &scene.around()).await.unwrap();
+        let packed = pack(&plan, &scene.around(), LONG).await.unwrap().unwrap();
         scene.clear();
         let error = unpack(&plan, &scene.around(), packed).await.unwrap_err();
         assert!(matches!(error, TravelError::Unfinished), "{error}");
@@ -186,11 +189,11 @@ async fn an_environment_that_leads_elsewhere_is_not_kept() {
     let scene = Scene::new();
     scene.make();
     symlink("/etc", scene.plan().venv.join("lib/etc")).unwrap();
-    let error = pack(&scene.plan(), &scene.around()).await.unwrap_err();
+    let error = pack(&scene.plan(), &scene.around(), LONG).await.unwrap_err();
     assert!(error.to_string().contains("it leads elsewhere"), "{error}");
     // What `tar` can not do is told.
     std::fs::remove_dir_all(scene.plan().venv).unwrap();
-    let error = pack(&scene.plan(), &scene.around()).await.unwrap_err();
+    let error = pack(&scene.plan(), &scene.around(), LONG).await.unwrap_err();
     assert!(
         matches!(&error, TravelError::Failed { why } if why.starts_with("failed: ")),
         "{error}"
@@ -205,7 +208,7 @@ async fn who_commands_run_as_unpacks_it() {
     }
     let mut scene = Scene::new();
     scene.make();
-    let packed = pack(&scene.plan(), &scene.around()).await.unwrap();
+    let packed = pack(&scene.plan(), &scene.around(), LONG).await.unwrap().unwrap();
     scene.clear();
     std::fs::set_permissions(scene.dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
     for name in ["", "venv", "python", "lists"] {
@@ -219,6 +222,30 @@ async fn who_commands_run_as_unpacks_it() {
     ] {
         assert_eq!(path.symlink_metadata().unwrap().uid(), 1001, "{}", path.display());
     }
+}
+
+#[tokio::test]
+async fn what_is_there_sooner_from_the_index_is_not_kept() {
+    let scene = Scene::new();
+    scene.make();
+    let short = Duration::from_millis(900);
+    assert_eq!(pack(&scene.plan(), &scene.around(), short).await.unwrap(), None);
+    let large = 1000 << 20;
+    for (seconds, bytes, expected) in [
+        (1, 0, false),
+        (2, 0, true),
+        (5, 366 << 20, false),
+        (9, 366 << 20, true),
+        (20, large, false),
+        (22, large, true),
+    ] {
+        assert_eq!(
+            is_worth(Duration::from_secs(seconds), bytes),
+            expected,
+            "{seconds} s, {bytes}"
+        );
+    }
+    assert!(!is_worth(Duration::from_hours(1), u64::MAX));
 }
 
 #[test]

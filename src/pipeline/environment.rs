@@ -1,6 +1,7 @@
 //! The step that makes the repository's Python environment, for everything that is run in it.
 
 use std::pin::Pin;
+use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -87,7 +88,7 @@ pub async fn enter(draft: &mut Draft, project: &Project, services: &mut Services
     if is_restored {
         prepared.notes.push(FROM_CACHE.to_owned());
     } else if !prepared.was_warm {
-        keep(services, &plan).await;
+        keep(services, &plan, prepared.elapsed).await;
     }
     services.child_env.extend(prepared.env.clone());
     if let Err(error) = stand_in(services) {
@@ -132,15 +133,16 @@ async fn restore(services: &mut Services, plan: &Plan) -> bool {
     }
 }
 
-/// Passes on what was just made, before anything can change it.
-async fn keep(services: &mut Services, plan: &Plan) {
+/// Passes on what was just made and took so long, before anything can change it.
+async fn keep(services: &mut Services, plan: &Plan, took: Duration) {
     let built = services.shelf.as_ref().and_then(|shelf| shelf.built.clone());
     let Some((built, key)) = built.zip(environment::key(plan)) else {
         return;
     };
-    match environment::pack(plan, &around(services)).await {
+    match environment::pack(plan, &around(services), took).await {
         // Nobody who waits for it is no trouble.
-        Ok(packed) => drop(built.send(Built { key, packed })),
+        Ok(Some(packed)) => drop(built.send(Built { key, packed })),
+        Ok(Option::None) => {}
         Err(error) => tell_problem(
             services,
             format!(

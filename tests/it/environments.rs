@@ -8,7 +8,8 @@ use crate::world::{Job, REPOSITORY, Ran, World};
 const PREFIX: &str = "mlops-environment-";
 const FROM_CACHE: &str = "from the cache of an earlier job";
 
-/// A machine whose jobs all have the same folder for temporary files, as a runner's do, and whose `uv` is a script. The tool
+/// A machine whose jobs all have the same folder for temporary files, as a runner's do, and whose `uv` is a script. It takes its time, since what is made in
+/// no time is not kept. The tool
 /// that it installs changes the environment, and does not run in one that was changed.
 struct Machine {
     world: World,
@@ -33,6 +34,7 @@ case "$1 $2" in
     ln -s /bin/sh "$last/bin/python"
     echo "version_info = 3.11.7" > "$last/pyvenv.cfg" ;;
 "pip install")
+    sleep 2
     {{
         echo "#!$VIRTUAL_ENV/bin/python"
         echo '[ -e "$VIRTUAL_ENV/spoilt" ] && exit 1'
