@@ -1,4 +1,4 @@
-//! Means, spreads, quantiles, ranks and the correction for many tests. Pure.
+//! Means, spreads, quantiles and ranks. Pure.
 
 /// The arithmetic mean, in the unit of `values`. NaN when there are none; a NaN makes it NaN.
 ///
@@ -68,24 +68,6 @@ pub fn midranks(values: &[f64]) -> Vec<f64> {
     ranks
 }
 
-/// P-values adjusted so that rejecting those below α keeps the chance of any false rejection below α.
-///
-/// `p_values` in [0, 1]; the result has their order and range.
-///
-/// Source: Holm, *A simple sequentially rejective multiple test procedure* (1979). Oracle: statsmodels,
-/// `fixtures/compare/multiplicity`.
-pub fn holm(p_values: &[f64]) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..p_values.len()).collect();
-    order.sort_by(|a, b| p_values[*a].total_cmp(&p_values[*b]));
-    let mut adjusted = vec![1.0; p_values.len()];
-    let mut largest: f64 = 0.0;
-    for (rank, index) in order.into_iter().enumerate() {
-        largest = largest.max((p_values.len() - rank) as f64 * p_values[index]).min(1.0);
-        adjusted[index] = largest;
-    }
-    adjusted
-}
-
 #[cfg(test)]
 #[expect(clippy::float_cmp, reason = "these results are exact")]
 mod tests {
@@ -110,21 +92,5 @@ mod tests {
     #[test]
     fn too_few_values_are_nan() {
         assert!(mean(&[]).is_nan() && sd(&[1.0]).is_nan());
-    }
-
-    #[test]
-    fn holm_agrees_with_statsmodels() {
-        let case: serde_json::Value =
-            serde_json::from_str(include_str!("../../fixtures/compare/multiplicity/expected.json")).unwrap();
-        let list = |node: &serde_json::Value| -> Vec<f64> {
-            node.as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect()
-        };
-        let (ours, theirs) = (holm(&list(&case["p_values"])), list(&case["adjusted"]["holm"]));
-        assert_eq!(ours.len(), theirs.len());
-        assert!(
-            ours.iter().zip(&theirs).all(|(a, b)| (a - b).abs() <= 1e-12),
-            "{ours:?}"
-        );
-        assert!(holm(&[]).is_empty());
     }
 }

@@ -5,6 +5,7 @@
 use std::f64::consts::SQRT_2;
 
 use statrs::function::beta::checked_beta_reg;
+use statrs::function::gamma::checked_gamma_ur;
 
 /// P(Z ≤ z) of the standard normal. `z` unitless, infinities allowed; result in [0, 1]; NaN for NaN.
 ///
@@ -63,6 +64,23 @@ pub fn t_quantile(p: f64, df: f64) -> f64 {
         return f64::NAN;
     }
     invert(p, |t| t_sf(t, df))
+}
+
+/// P(X² > `x`) of the chi-squared distribution with `df` > 0 degrees of freedom, precise in the far upper tail. Result in
+/// [0, 1]; NaN if an argument is NaN or `df` is not positive.
+///
+/// Source: the regularized upper incomplete gamma function, Q(df/2, x/2).
+pub fn chi2_sf(x: f64, df: f64) -> f64 {
+    if x.is_nan() || df.is_nan() || df <= 0.0 {
+        return f64::NAN;
+    }
+    if x <= 0.0 {
+        return 1.0;
+    }
+    if x.is_infinite() {
+        return 0.0;
+    }
+    checked_gamma_ur(0.5 * df, 0.5 * x).map_or(f64::NAN, |p| p.clamp(0.0, 1.0))
 }
 
 /// I(x; a, b) for positive a, b; at the ends of x, where the continued fraction has nothing to do, its limits.
@@ -146,6 +164,7 @@ mod tests {
         check("normal_quantile", |_| 1e-14, |x| normal_quantile(x[0]));
         // The logarithms of the gamma function lose digits in proportion to the degrees of freedom.
         check("t_cdf", |x| 1e-11 + 1e-14 * x[1], |x| t_cdf(x[0], x[1]));
+        check("chi2_sf", |x| 1e-11 + 1e-14 * x[1], |x| chi2_sf(x[0], x[1]));
         check("t_quantile", |x| 1e-11 + 1e-14 * x[1], |x| t_quantile(x[0], x[1]));
     }
 
@@ -165,6 +184,11 @@ mod tests {
             (t_quantile(0.0, 4.0), t_quantile(1.0, 4.0)),
             (f64::NEG_INFINITY, f64::INFINITY)
         );
+        assert_eq!(
+            (chi2_sf(0.0, 3.0), chi2_sf(-1.0, 3.0), chi2_sf(f64::INFINITY, 3.0)),
+            (1.0, 1.0, 0.0)
+        );
+        assert!(chi2_sf(1.0, 0.0).is_nan() && chi2_sf(f64::NAN, 1.0).is_nan());
         assert!(t_cdf(1.0, 0.0).is_nan() && t_quantile(0.9, -1.0).is_nan());
     }
 }
