@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::base::{Span, nearest};
 
-use super::digest::ordered;
+use super::sort::ordered;
 use super::task::short;
 use super::{BadCell, Bound, Cell, Column, ColumnRule, ColumnType, Contract, Frame, Values};
 

@@ -2,21 +2,8 @@
 
 use crate::base::Digest;
 
+use super::sort::ordered;
 use super::{Column, Frame, MISSING, Values};
-
-/// Bits that order as the numbers do, with one zero and one missing value (above all others).
-pub fn ordered(number: f64) -> u64 {
-    if number.is_nan() {
-        return u64::MAX;
-    }
-    let bits = (number + 0.0).to_bits();
-    if bits >> 63 == 1 { !bits } else { bits | 1 << 63 }
-}
-
-/// The number of [`ordered`] bits.
-pub fn unordered(key: u64) -> f64 {
-    f64::from_bits(if key >> 63 == 1 { key ^ 1 << 63 } else { !key })
-}
 
 /// A 64-bit mix in which every input bit reaches every output bit (the finalizer of `MurmurHash3`, constants of `SplitMix64`).
 pub fn mix(value: u64) -> u64 {
@@ -155,14 +142,5 @@ mod tests {
         let digests = table.row_digests(&[0, 1]);
         assert_ne!(digests[0], digests[1]);
         assert_eq!(digests[0], digests[2]);
-    }
-
-    #[test]
-    fn ordered_bits_order_as_numbers() {
-        let numbers = [-1e300, -1.0, -1e-300, 0.0, 1e-300, 1.0, 1e300];
-        assert!(numbers.is_sorted_by_key(|number| ordered(*number)));
-        for number in numbers {
-            assert!((unordered(ordered(number)) - number).abs() <= 0.0);
-        }
     }
 }

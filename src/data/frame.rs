@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{Diagnostic, Digest, nearest};
 
-use super::digest;
+use super::{digest, sort};
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -114,14 +114,14 @@ impl Column {
             Values::Numbers(numbers) => {
                 let mut seen: Vec<(u64, usize)> = Vec::new();
                 for number in numbers.iter().filter(|number| !number.is_nan()) {
-                    let key = digest::ordered(*number);
+                    let key = sort::ordered(*number);
                     match seen.binary_search_by_key(&key, |(key, _)| *key) {
                         Ok(at) => seen[at].1 += 1,
                         Err(_) if seen.len() == limit => return None,
                         Err(at) => seen.insert(at, (key, 1)),
                     }
                 }
-                let label = |(key, count)| (number_label(self.kind, digest::unordered(key)), count);
+                let label = |(key, count)| (number_label(self.kind, sort::unordered(key)), count);
                 Some(seen.into_iter().map(label).collect())
             }
             Values::Texts { codes, levels } => {

@@ -1,8 +1,11 @@
-//! What makes a held-out score too good to be true. Pure, and linear in the size of the table.
+//! What makes a held-out score too good to be true. Pure; a sort a column at most.
+
+mod series;
+mod tells;
 
 use std::collections::BTreeMap;
 
-use super::digest::ordered;
+use super::sort::ordered;
 use super::{Column, ColumnType, Frame, MISSING, Partition, SplitKind, Values};
 
 /// Evidence beyond this is only counted.
@@ -17,7 +20,8 @@ pub const TARGET_COPY: &str = "target-copy";
 /// Something that makes the held-out score too good to be true.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leak {
-    /// `target-copy`, `id-like`, `duplicate-rows`, `group-overlap`, `time-order`.
+    /// `target-copy`, `id-like`, `single-feature`, `missing-tells`, `id-tells`, `after-time`, `shifted-target`,
+    /// `duplicate-rows`, `group-overlap`, `time-order`.
     pub code: &'static str,
     pub message: String,
     pub evidence: Vec<String>,
@@ -52,23 +56,43 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// Every leak found: copies of the target, features that only name rows, rows on both sides, groups on both sides, and
-/// test rows that are older than train rows.
+/// Every leak found: copies of the target, features that only name rows, that alone are too good or that come from a
+/// row's future, rows on both sides, groups on both sides, and test rows that are older than train rows.
 pub fn leaks(frame: &Frame, parts: &Partition, columns: &Columns<'_>) -> Vec<Leak> {
     let mut found = Vec::new();
+    let group = columns.group.and_then(|name| frame.column(name));
+    let time = columns.time.and_then(|name| frame.column(name));
     if let Some(target) = frame.column(columns.target) {
+        let known = tells::Target::of(frame, target);
+        let order = time.map(|time| series::order(frame, time, group));
         for name in columns.features {
-            if let Some(feature) = frame.column(name).filter(|feature| feature.name != target.name) {
-                found.extend(target_copy(frame, feature, target));
-                found.extend(id_like(feature));
+            let Some(feature) = frame.column(name).filter(|feature| feature.name != target.name) else {
+                continue;
+            };
+            let copy = target_copy(frame, feature, target);
+            // A copy is all of this as well.
+            if copy.is_none() {
+                found.extend(
+                    known
+                        .iter()
+                        .flat_map(|known| tells::tells(frame, feature, target, known)),
+                );
+                found.extend(
+                    order
+                        .iter()
+                        .find_map(|order| series::shifted_target(frame, order, feature, target)),
+                );
             }
+            found.extend(copy);
+            found.extend(id_like(feature));
+            found.extend(time.and_then(|time| series::after_time(frame, feature, time)));
         }
     }
     found.extend(duplicate_rows(frame, parts, columns));
-    if let Some(group) = columns.group.and_then(|name| frame.column(name)) {
+    if let Some(group) = group {
         found.extend(group_overlap(frame, group, parts));
     }
-    if let Some(time) = columns.time.and_then(|name| frame.column(name)) {
+    if let Some(time) = time {
         found.extend(time_order(frame, time, parts));
     }
     found

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::digest::{ordered, unordered};
+use super::sort::{ordered, sort, unordered};
 use super::{Column, ColumnType, Frame, MISSING, Values};
 
 /// The version of this document's shape.
@@ -320,39 +320,6 @@ fn histogram(sorted: &[u64], min: f64, max: f64, integers: bool, n_distinct: usi
     Histogram { edges, counts }
 }
 
-/// Sorts ascending: least significant digit first in 11-bit digits, where a digit that never varies costs no pass.
-fn sort(keys: &mut Vec<u64>, spare: &mut Vec<u64>) {
-    const DIGITS: usize = 6;
-    if keys.len() < 4096 {
-        keys.sort_unstable();
-        return;
-    }
-    #[expect(clippy::cast_possible_truncation, reason = "eleven bits are kept")]
-    let digit = |key: u64, at: usize| (key >> (11 * at)) as usize & 2047;
-    let mut counts = vec![[0_usize; 2048]; DIGITS];
-    for &key in keys.iter() {
-        for (at, counts) in counts.iter_mut().enumerate() {
-            counts[digit(key, at)] += 1;
-        }
-    }
-    spare.resize(keys.len(), 0);
-    for (at, counts) in counts.iter_mut().enumerate() {
-        if counts.contains(&keys.len()) {
-            continue;
-        }
-        let mut start = 0;
-        for count in counts.iter_mut() {
-            start += std::mem::replace(count, start);
-        }
-        for &key in keys.iter() {
-            let place = &mut counts[digit(key, at)];
-            spare[*place] = key;
-            *place += 1;
-        }
-        std::mem::swap(keys, spare);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -449,15 +416,6 @@ mod tests {
             let first = one(&values);
             values.reverse();
             prop_assert_eq!(first, one(&values));
-        }
-
-        #[test]
-        fn the_radix_sort_sorts(seed: u64, n in 4096_usize..6000, mask: u64) {
-            let mut keys: Vec<u64> = (0..n as u64).map(|i| crate::data::digest::mix(seed ^ i) & mask).collect();
-            let mut expected = keys.clone();
-            expected.sort_unstable();
-            sort(&mut keys, &mut Vec::new());
-            prop_assert_eq!(keys, expected);
         }
     }
 }

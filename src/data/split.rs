@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 
 use crate::base::{Diagnostic, Diagnostics, Span, Task};
 
-use super::digest::{mix, ordered};
+use super::digest::mix;
+use super::sort::ordered;
 use super::task::{MAX_CLASSES, short};
 use super::{Column, ColumnType, Frame, Size, Split, SplitKind, Values};
 

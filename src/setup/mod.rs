@@ -1,6 +1,7 @@
 //! Setting a repository up: what `init` proposes for it and what `doctor` finds missing. Pure.
 
 mod beside;
+mod contract;
 mod doctor;
 mod jobs;
 mod look;

@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 
 use crate::base::{Diagnostic, Diagnostics, ModelName, Task, nearest, shortened};
 use crate::config::Approval;
-use crate::data::{Frame, infer_task, profile};
+use crate::data::{self, Frame, identifies, infer_task, profile};
 use crate::evaluate::{Margin, default_metrics};
 use crate::train::{ESTIMATORS, estimators_for};
 
-use super::{ACTION, Found, quoted, wandb};
+use super::{ACTION, Found, contract, quoted, wandb};
 
 /// What the person said; what is absent is chosen.
 #[derive(Debug, Clone, Default)]
@@ -55,8 +55,6 @@ const TARGETS: &[&str] = &[
     "default",
     "fraud",
 ];
-/// Columns that the contract names; a wider table has a longer contract than anybody reads.
-const MAX_CONTRACT: usize = 24;
 /// File names that say nothing about what is in them.
 const GENERIC: &[&str] = &[
     "data", "dataset", "train", "training", "table", "input", "all", "part-0", "x",
@@ -132,31 +130,13 @@ pub fn propose(source: &str, frame: &Frame, found: &Found, choices: &Choices) ->
     }
     // A split of its own is worth a line: it decides what every number means.
     line("  split: {test: 20%, seed: 42}");
-    line("  contract: # what training may rely on; broken, the `data` gate fails");
-    let n_least = least_rows(profile.n_rows);
-    line(&format!("    rows: {{min: {n_least}}}"));
-    line("    columns:");
-    let target_first = profile.columns.iter().filter(|column| column.name == target);
-    let others = profile.columns.iter().filter(|column| column.name != target);
-    let mut n_named = 0;
-    for column in target_first.chain(others).take(MAX_CONTRACT) {
-        let nulls = if column.n_missing == 0 { ", nulls: 0%" } else { "" };
-        line(&format!(
-            "      {}: {{type: {}{nulls}}}",
-            quoted(&column.name),
-            column.kind.name()
-        ));
-        n_named += 1;
-    }
-    let all = if n_named == profile.columns.len() {
-        "as they are today"
-    } else {
-        "the first of them, as they are today"
-    };
+    let suggestion = data::suggest(frame, &profile, &target, task != Task::Regression);
+    let (contract, rules) = contract::section(&suggestion);
+    line(contract.trim_end());
     reason(
         "data.contract",
-        &format!("at least {n_least} rows, types of {n_named} columns"),
-        format!("{all}; loosen what may change"),
+        &rules,
+        "as they are today, with some room; loosen what may change".to_owned(),
     );
     line("");
     line("train:");
@@ -355,27 +335,6 @@ fn slug(text: &str) -> String {
     out.trim_end_matches('-').to_owned()
 }
 
-/// Whether a column's name says that it names rows.
-fn identifies(name: &str) -> bool {
-    let lower = name.to_ascii_lowercase();
-    matches!(
-        lower.as_str(),
-        "id" | "index" | "uuid" | "guid" | "row" | "unnamed: 0" | ""
-    ) || lower.ends_with("_id")
-        || lower.ends_with("-id")
-        || lower.ends_with(" id")
-}
-
-/// Four fifths of today's rows in two digits: data that shrinks more than that is probably broken.
-fn least_rows(n_rows: usize) -> usize {
-    let least = n_rows * 4 / 5;
-    let mut unit = 1;
-    while least / unit >= 100 {
-        unit *= 10;
-    }
-    least / unit * unit
-}
-
 /// A command inside a list in brackets.
 fn flow(command: &str) -> String {
     let plain = command.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -484,14 +443,6 @@ mod tests {
         assert_eq!(named("data/train.csv", Some("My Shop")), "my-shop-sale-price");
         assert_eq!(named("train.csv", None), "train-sale-price");
         assert_eq!(named("データ.csv", None), "sale-price");
-    }
-
-    #[test]
-    fn fewer_rows_than_today_are_allowed() {
-        assert_eq!(
-            [0, 1, 10, 442, 150, 1_000_000].map(least_rows),
-            [0, 0, 8, 350, 120, 800_000]
-        );
     }
 
     #[test]

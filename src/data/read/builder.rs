@@ -1,5 +1,8 @@
 //! One column while it is read: its type is found on the way, or is the one that the contract declares. Pure.
 
+#[cfg(test)]
+mod tests;
+
 use indexmap::IndexSet;
 
 use crate::data::value::{self, Form, MAX_EXACT};
@@ -60,6 +63,18 @@ pub enum Note {
     Infinite,
     Comma,
     Huge,
+    /// A typed file says several types. Only where that is no refusal.
+    Mixed,
+}
+
+/// How much of a column's rules is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Care {
+    /// For training: what would be lost or guessed is refused.
+    Strict,
+    /// For comparing data as it is: an infinite number is missing and counted, and a column of which nothing else can be
+    /// made is text.
+    Lenient,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,8 +95,8 @@ enum State {
 #[derive(Debug)]
 pub enum Finished {
     Column(Column),
-    /// Read it once more, as text.
-    Again,
+    /// Read it once more, as text; because of the noted value where that is worth a warning.
+    Again(Option<Note>),
     /// It can not be used because of the noted value.
     Unusable(Note),
 }
@@ -99,14 +114,20 @@ pub struct Builder {
     pub level_bytes: usize,
     has_decimal: bool,
     has_large: bool,
-    noted: [bool; 3],
+    has_fraction: bool,
+    noted: [bool; 4],
+    care: Care,
     pub n_missing: usize,
+    /// Numbers that were infinite and are missing now, where that is no refusal.
+    pub n_infinite: usize,
     n: usize,
+    /// Rows of `n` that were taken away by [`Self::take`].
+    taken: usize,
 }
 
 impl Builder {
-    /// A column that begins with `n_missing` missing values.
-    pub fn new(name: &str, fixed: Option<ColumnType>, n_missing: usize) -> Self {
+    /// A column that begins with `n_missing` missing values, of which the first `taken` were taken away before.
+    pub fn new(name: &str, fixed: Option<ColumnType>, care: Care, n_missing: usize, taken: usize) -> Self {
         let state = match fixed {
             None => State::Unknown,
             Some(ColumnType::Text) => State::Text,
@@ -124,14 +145,19 @@ impl Builder {
             level_bytes: 0,
             has_decimal: false,
             has_large: false,
-            noted: [false; 3],
+            has_fraction: false,
+            noted: [false; 4],
+            care,
             n_missing,
+            n_infinite: 0,
             n: n_missing,
+            taken,
         };
+        let n_present = n_missing.saturating_sub(taken);
         if state == State::Text {
-            new.codes = vec![MISSING; n_missing];
+            new.codes = vec![MISSING; n_present];
         } else {
-            new.numbers = vec![f64::NAN; n_missing];
+            new.numbers = vec![f64::NAN; n_present];
         }
         new
     }
@@ -183,12 +209,19 @@ impl Builder {
             }
             Some(kind) => {
                 let Some(number) = convert(raw, kind) else {
+                    if self.care == Care::Lenient && is_infinite(raw, kind) {
+                        self.n_infinite += 1;
+                        return self.keep(f64::NAN);
+                    }
                     self.missing();
                     return Pushed::Bad;
                 };
                 self.keep(number)
             }
-            None => self.infer(raw),
+            None => match self.infer(raw) {
+                Pushed::Conflict(_) if self.care == Care::Lenient => self.mix(raw),
+                pushed => pushed,
+            },
         }
     }
 
@@ -240,7 +273,8 @@ impl Builder {
                 };
                 let pushed = self.typed(State::Number, |column| column.number(number + 0.0, form));
                 // Digits beyond 64 bits come rounded: harmless among decimals, a lost identifier among integers.
-                if number.abs() >= 1.8e19 && number.fract() == 0.0 {
+                let is_long = number.abs() >= 1.8e19 && number.fract() == 0.0;
+                if is_long && !matches!(pushed, Pushed::Conflict(_)) {
                     self.note(Note::Huge, pushed)
                 } else {
                     pushed
@@ -261,6 +295,17 @@ impl Builder {
                 State::Text | State::Comma | State::Again => self.demote(text),
             },
         }
+    }
+
+    /// A value of another type than those before it: the column is text.
+    fn mix(&mut self, raw: Raw<'_>) -> Pushed {
+        if self.state == State::Text {
+            self.text(raw);
+        } else {
+            self.state = State::Again;
+            self.numbers = Vec::new();
+        }
+        self.note(Note::Mixed, Pushed::Kept)
     }
 
     /// A value of a file that says types: the column must have no other.
@@ -344,6 +389,10 @@ impl Builder {
                 self.has_decimal = true;
                 Pushed::Kept
             }
+            Form::Infinite if self.care == Care::Lenient => {
+                self.n_infinite += 1;
+                Pushed::Kept
+            }
             Form::Infinite => self.note(Note::Infinite, Pushed::Kept),
         }
     }
@@ -355,7 +404,7 @@ impl Builder {
             State::Unknown => {
                 self.state = State::Text;
                 self.numbers = Vec::new();
-                self.codes = vec![MISSING; self.n - 1];
+                self.codes = vec![MISSING; self.n - self.taken - 1];
                 self.level(text);
             }
             State::Number | State::Boolean | State::Time | State::Comma | State::Again => {
@@ -374,6 +423,64 @@ impl Builder {
         }
     }
 
+    /// Whether what is known so far already says that the column must be read once more, as text.
+    pub fn is_lost(&self) -> bool {
+        matches!(self.state, State::Comma | State::Again)
+    }
+
+    /// As [`Self::is_lost`], once every row was pushed.
+    pub fn is_lost_at_the_end(&self) -> bool {
+        let is_code = self.state == State::Number && self.fixed.is_none() && self.has_large && !self.has_decimal;
+        self.is_lost() || is_code
+    }
+
+    /// Takes the rows since the last time away as a column; its type is what is known so far. The column itself goes on.
+    ///
+    /// Texts come with levels of their own each time, so that nothing grows with the file.
+    pub fn take(&mut self) -> Column {
+        self.has_fraction = self.has_decimal && self.has_fraction();
+        let n = self.n - std::mem::replace(&mut self.taken, self.n);
+        let numeric = |kind, numbers| (kind, Values::Numbers(numbers));
+        let numbers = std::mem::take(&mut self.numbers);
+        let (kind, values) = match self.state {
+            State::Text => {
+                self.level_bytes = 0;
+                let codes = std::mem::take(&mut self.codes);
+                let levels = std::mem::take(&mut self.levels).into_iter().map(String::from).collect();
+                (ColumnType::Text, Values::Texts { codes, levels })
+            }
+            State::Boolean => numeric(ColumnType::Boolean, numbers),
+            State::Time => numeric(ColumnType::Timestamp, numbers),
+            State::Number => {
+                let found = if self.has_decimal {
+                    ColumnType::Float
+                } else {
+                    ColumnType::Integer
+                };
+                numeric(self.fixed.unwrap_or(found), numbers)
+            }
+            State::Unknown => numeric(ColumnType::Float, numbers),
+            State::Comma | State::Again => numeric(ColumnType::Float, vec![f64::NAN; n]),
+        };
+        Column {
+            name: self.name.clone(),
+            kind,
+            values,
+        }
+    }
+
+    /// Whether the first of a sort was met that is worth a word, although the column can be used.
+    pub fn remark(&self) -> Option<Note> {
+        if self.care == Care::Strict {
+            return None;
+        }
+        if self.state == State::Text && self.noted[Note::Mixed as usize] {
+            return Some(Note::Mixed);
+        }
+        let is_huge = self.state == State::Number && self.fixed.is_none() && self.noted[Note::Huge as usize];
+        (is_huge && !self.has_fraction()).then_some(Note::Huge)
+    }
+
     /// The column, once every row was pushed.
     pub fn finish(self) -> Finished {
         let numeric = |kind, numbers| {
@@ -384,7 +491,8 @@ impl Builder {
             })
         };
         match self.state {
-            State::Again => Finished::Again,
+            State::Again => Finished::Again(self.noted[Note::Mixed as usize].then_some(Note::Mixed)),
+            State::Comma if self.care == Care::Lenient => Finished::Again(Some(Note::Comma)),
             State::Comma => Finished::Unusable(Note::Comma),
             State::Text => Finished::Column(Column {
                 name: self.name,
@@ -400,8 +508,10 @@ impl Builder {
             State::Number => match self.fixed {
                 Some(kind) => numeric(kind, self.numbers),
                 None if self.noted[Note::Infinite as usize] => Finished::Unusable(Note::Infinite),
-                None if self.has_large && !self.has_decimal => Finished::Again,
-                None if self.noted[Note::Huge as usize] && !self.has_fraction() => Finished::Unusable(Note::Huge),
+                None if self.is_lost_at_the_end() => Finished::Again(None),
+                None if self.care == Care::Strict && self.noted[Note::Huge as usize] && !self.has_fraction() => {
+                    Finished::Unusable(Note::Huge)
+                }
                 None if self.has_decimal => numeric(ColumnType::Float, self.numbers),
                 None => numeric(ColumnType::Integer, self.numbers),
             },
@@ -409,10 +519,19 @@ impl Builder {
     }
 
     fn has_fraction(&self) -> bool {
-        self.numbers
-            .iter()
-            .any(|number| !number.is_nan() && number.fract() != 0.0)
+        let is_fraction = |number: &f64| !number.is_nan() && number.fract() != 0.0;
+        self.has_fraction || self.numbers.iter().any(is_fraction)
     }
+}
+
+/// Whether a value is a number of the declared type, but for being infinite.
+fn is_infinite(raw: Raw<'_>, kind: ColumnType) -> bool {
+    matches!(kind, ColumnType::Float | ColumnType::Integer)
+        && match raw {
+            Raw::Untyped(text) | Raw::Text(text) => value::number(text).is_some_and(|(_, form)| form == Form::Infinite),
+            Raw::Decimal(number) => number.is_infinite(),
+            Raw::Missing | Raw::Integer(_) | Raw::Boolean(_) | Raw::Time(_) => false,
+        }
 }
 
 /// A value as a number of the declared type; `None` when it is none.
@@ -451,104 +570,4 @@ fn convert(raw: Raw<'_>, kind: ColumnType) -> Option<f64> {
 
 fn ordered_bit(number: f64) -> bool {
     number.to_bits() == 0 || number.to_bits() == 1.0_f64.to_bits()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn column(fixed: Option<ColumnType>, cells: &[&str]) -> String {
-        let mut builder = Builder::new("c", fixed, 0);
-        let pushed: Vec<Pushed> = cells.iter().map(|cell| builder.push(Raw::Untyped(cell))).collect();
-        let odd: Vec<&Pushed> = pushed.iter().filter(|pushed| **pushed != Pushed::Kept).collect();
-        assert_eq!(builder.len(), cells.len());
-        match builder.finish() {
-            Finished::Column(column) => {
-                let labels: Vec<_> = (0..cells.len())
-                    .map(|row| column.label(row).map_or("-".into(), std::borrow::Cow::into_owned))
-                    .collect();
-                format!("{} [{}] {odd:?}", column.kind.name(), labels.join(" "))
-            }
-            Finished::Again => "again".to_owned(),
-            Finished::Unusable(note) => format!("unusable: {note:?} {odd:?}"),
-        }
-    }
-
-    #[test]
-    fn types_are_found() {
-        let shown: Vec<String> = [
-            &["1", "", "2"][..],
-            &["1", "2.5"],
-            &["1", "x"],
-            &["", "x", "1"],
-            &["007", "1"],
-            &["1", "007"],
-            &["9007199254740993", "1"],
-            &["9007199254740993", "1.5"],
-            &["True", "FALSE", "NA"],
-            &["true", "yes"],
-            &["2024-01-01", "2024-01-02T10:00:00Z"],
-            &["2024-01-01", "soon"],
-            &["1,5", "2"],
-            &["1", "1,5", "x"],
-            &["inf", "1"],
-            &["inf", "x"],
-            &["1e999"],
-            &["", "NA"],
-            &["1", "true"],
-        ]
-        .iter()
-        .map(|cells| format!("{cells:?}: {}", column(None, cells)))
-        .collect();
-        insta::assert_snapshot!(shown.join("\n"), @r#"
-    ["1", "", "2"]: integer [1 - 2] []
-    ["1", "2.5"]: float [1 2.5] []
-    ["1", "x"]: again
-    ["", "x", "1"]: text [- x 1] []
-    ["007", "1"]: text [007 1] []
-    ["1", "007"]: again
-    ["9007199254740993", "1"]: again
-    ["9007199254740993", "1.5"]: float [9007199254740992 1.5] []
-    ["True", "FALSE", "NA"]: boolean [true false -] []
-    ["true", "yes"]: again
-    ["2024-01-01", "2024-01-02T10:00:00Z"]: timestamp [2024-01-01 2024-01-02T10:00:00Z] []
-    ["2024-01-01", "soon"]: again
-    ["1,5", "2"]: unusable: Comma [Note(Comma)]
-    ["1", "1,5", "x"]: again
-    ["inf", "1"]: unusable: Infinite [Note(Infinite)]
-    ["inf", "x"]: again
-    ["1e999"]: unusable: Infinite [Note(Infinite)]
-    ["", "NA"]: float [- -] []
-    ["1", "true"]: again
-    "#);
-    }
-
-    #[test]
-    fn declared_types_hold() {
-        let shown: Vec<String> = [
-            (ColumnType::Text, &["007", "1.0", "", "2024-01-01"][..]),
-            (ColumnType::Integer, &["1", "2.0", "2.5", "9007199254740993", "x"]),
-            (ColumnType::Float, &["1", "1,5", "inf", "007"]),
-            (ColumnType::Boolean, &["1", "0", "true", "2", "yes"]),
-            (ColumnType::Timestamp, &["2024-01-01", "17", "01/02/2024"]),
-        ]
-        .iter()
-        .map(|(kind, cells)| format!("{cells:?}: {}", column(Some(*kind), cells)))
-        .collect();
-        insta::assert_snapshot!(shown.join("\n"), @r#"
-    ["007", "1.0", "", "2024-01-01"]: text [007 1.0 - 2024-01-01] []
-    ["1", "2.0", "2.5", "9007199254740993", "x"]: integer [1 2 - - -] [Bad, Bad, Bad]
-    ["1", "1,5", "inf", "007"]: float [1 - - 7] [Bad, Bad]
-    ["1", "0", "true", "2", "yes"]: boolean [true false true - -] [Bad, Bad]
-    ["2024-01-01", "17", "01/02/2024"]: timestamp [2024-01-01 - -] [Bad, Bad]
-    "#);
-    }
-
-    #[test]
-    fn typed_files_may_not_change_their_mind() {
-        let mut builder = Builder::new("c", None, 1);
-        assert_eq!(builder.push(Raw::Integer(1)), Pushed::Kept);
-        assert_eq!(builder.push(Raw::Text("1")), Pushed::Conflict("a number"));
-        assert_eq!(builder.push(Raw::Boolean(true)), Pushed::Conflict("a number"));
-    }
 }

@@ -5,7 +5,7 @@ use std::io::Read;
 use crate::base::Diagnostic;
 use crate::data::task::short;
 
-use super::builder::Raw;
+use super::builder::{Care, Raw};
 use super::records::{MAX_RECORD_BYTES, Record, RecordError, Records};
 use super::table::{At, Stop, Table};
 use super::{Failure, MAX_COLUMNS};
@@ -48,17 +48,18 @@ pub fn read(table: &mut Table<'_>, mut source: impl Read, size: u64, tabs: bool)
         if table.n_rows == 1000 {
             let rows =
                 (size as f64 / records.position() as f64 * 1020.0).min(super::MAX_CELLS as f64 / names.len() as f64);
+            let room = table.room();
             for builder in &mut table.builders {
                 #[expect(
                     clippy::cast_possible_truncation,
                     clippy::cast_sign_loss,
                     reason = "a positive row count"
                 )]
-                builder.reserve(rows as usize);
+                builder.reserve((rows as usize).min(room));
             }
         }
     }
-    if table.file_rows() == 0 && !table.problems.has_errors() {
+    if table.care == Care::Strict && table.file_rows() == 0 && !table.problems.has_errors() {
         let problem = Diagnostic::error("no-rows", "there is a header but no row").help("add data below the header");
         return Err(table.stop(problem, &At::line(1)).into());
     }

@@ -10,7 +10,7 @@ use crate::base::Diagnostic;
 use crate::data::task::short;
 
 use super::Failure;
-use super::builder::Raw;
+use super::builder::{Care, Raw};
 use super::csv::head;
 use super::records::MAX_RECORD_BYTES;
 use super::table::{At, Stop, Table};
@@ -271,12 +271,15 @@ impl ValueSeed<'_, '_, '_> {
     fn nested(self, what: &str) {
         let name = self.object.keys.all[self.key].name.clone();
         let at = self.object.at(&name);
-        let problem = Diagnostic::error(
-            "nested-value",
-            format!("`{}` is {what}, not a single value", short(&name)),
-        )
-        .help("write one number, text, boolean or null for every key");
-        self.object.table.report(problem, &at);
+        let message = format!("`{}` is {what}, not a single value", short(&name));
+        let help = "write one number, text, boolean or null for every key";
+        if self.object.table.care == Care::Lenient {
+            let warning = Diagnostic::warning("nested-value", format!("{message}, and counts as missing"));
+            self.object.table.warn(warning.help(help), &name, &at);
+        } else {
+            let problem = Diagnostic::error("nested-value", message);
+            self.object.table.report(problem.help(help), &at);
+        }
     }
 }
 

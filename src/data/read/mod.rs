@@ -15,10 +15,14 @@
 //! text is read in a second pass over the file, for all such columns at once.
 
 mod builder;
+mod chunks;
 mod csv;
 mod jsonl;
 mod parquet;
 mod records;
+mod scan;
+#[cfg(test)]
+mod scan_tests;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -29,7 +33,10 @@ use std::path::{Path, PathBuf};
 use crate::base::{Diagnostic, Diagnostics, Span};
 use crate::sys::{self, FileError};
 
+use self::builder::Care;
+pub use self::chunks::Portion;
 pub use self::parquet::panics_are_caught;
+pub use self::scan::{scan, sha256};
 use self::table::{Done, Stop, Table};
 use super::{ColumnType, Frame, Settings};
 
@@ -50,6 +57,8 @@ pub struct Loaded {
     pub bad_cells: Vec<BadCell>,
     /// Every file as the configuration would name it, in the order of its rows, with its size.
     pub files: Vec<(String, u64)>,
+    /// Infinite numbers of each column that has some, where they are no refusal; missing in the frame.
+    pub infinite: BTreeMap<String, usize>,
     pub warnings: Diagnostics,
 }
 
@@ -111,12 +120,22 @@ enum Format {
 /// writing (`007`, `1.0`) is kept. Types that the contract declares hold instead.
 pub fn read(root: &Path, settings: &Settings) -> Result<Loaded, DataError> {
     let place = Place::Config(settings.source_span);
-    read_at(root, &settings.source, &settings.declared_types(), place)
+    read_at(root, &settings.source, &settings.declared_types(), Care::Strict, place)
 }
 
 /// Reads the files of a pattern that stands in no configuration, with these types where they are named.
 pub fn read_source(root: &Path, pattern: &str, types: &BTreeMap<String, ColumnType>) -> Result<Loaded, DataError> {
-    read_at(root, pattern, types, Place::Argument(pattern))
+    read_at(root, pattern, types, Care::Strict, Place::Argument(pattern))
+}
+
+/// As [`read_source`], for comparing data as it is: an infinite number is missing and counted, and what would be refused
+/// for what a column holds (decimal commas, several types in a typed file) is text with a warning.
+///
+/// Whole numbers beyond 64 bits in a typed file are numbers with a warning, since their digits are lost already. Lists and
+/// objects of JSON Lines are missing, nested or binary columns of Parquet are left out, both with a warning. A file with a
+/// header and no row is a table without rows. Files that can not be told apart into rows and columns are refused as ever.
+pub fn read_lenient(root: &Path, pattern: &str, types: &BTreeMap<String, ColumnType>) -> Result<Loaded, DataError> {
+    read_at(root, pattern, types, Care::Lenient, Place::Argument(pattern))
 }
 
 /// Where the pattern stands that a problem with the files as a whole is about.
@@ -151,19 +170,14 @@ fn read_at(
     root: &Path,
     pattern: &str,
     declared: &BTreeMap<String, ColumnType>,
+    care: Care,
     place: Place<'_>,
 ) -> Result<Loaded, DataError> {
-    let (paths, format) = find(root, pattern, place)?;
-    let mut files = Vec::new();
-    let mut states = Vec::new();
-    let mut total = 0_u64;
-    for path in &paths {
-        let state = state(path, place)?;
-        let size = state.0;
-        states.push(state);
-        total = total.saturating_add(size);
-        files.push((name(root, path), size));
-    }
+    let sources = Sources::find(root, pattern, place)?;
+    let total = sources
+        .files
+        .iter()
+        .fold(0_u64, |total, (_, size)| total.saturating_add(*size));
     if total > MAX_FILE_BYTES {
         let message = format!(
             "the data is {} GiB, more than {} GiB",
@@ -173,10 +187,10 @@ fn read_at(
         return Err(place.of(Diagnostic::error("too-large", message)
             .help("take a sample of the rows, or write Parquet with the columns that the model needs")));
     }
-    let mut done = pass(&paths, &files, format, declared, None, place)?;
+    let mut done = pass(&sources, declared, care, None, place)?;
     if !done.again.is_empty() {
         let again = std::mem::take(&mut done.again);
-        let second = pass(&paths, &files, format, declared, Some(&again), place)?;
+        let second = pass(&sources, declared, care, Some(&again), place)?;
         if second.n_rows != done.n_rows || second.columns.len() != again.len() {
             return Err(changed(place));
         }
@@ -185,20 +199,57 @@ fn read_at(
             *place = columns.next().flatten();
         }
     }
-    for (path, before) in paths.iter().zip(&states) {
-        if state(path, place)? != *before {
-            return Err(changed(place));
-        }
-    }
-    let (frame, bad_cells, warnings) = done
+    sources.check(place)?;
+    let frame = done
         .frame()
         .map_err(|error| place.of(Diagnostic::error("inconsistent-data", error.to_string())))?;
+    let mut warnings = done.remarks;
+    warnings.extend(done.warnings);
     Ok(Loaded {
         frame,
-        bad_cells,
-        files,
+        bad_cells: done.bad_cells,
+        files: sources.files,
+        infinite: done.infinite,
         warnings,
     })
+}
+
+/// The files of a pattern, and what they were when they were found.
+struct Sources {
+    paths: Vec<PathBuf>,
+    format: Format,
+    /// As the configuration would name them, with their sizes.
+    files: Vec<(String, u64)>,
+    states: Vec<(u64, Option<std::time::SystemTime>)>,
+}
+
+impl Sources {
+    fn find(root: &Path, pattern: &str, place: Place<'_>) -> Result<Self, DataError> {
+        let (paths, format) = find(root, pattern, place)?;
+        let mut files = Vec::new();
+        let mut states = Vec::new();
+        for path in &paths {
+            let state = state(path, place)?;
+            files.push((name(root, path), state.0));
+            states.push(state);
+        }
+        Ok(Self {
+            paths,
+            format,
+            files,
+            states,
+        })
+    }
+
+    /// That nothing was written to them meanwhile.
+    fn check(&self, place: Place<'_>) -> Result<(), DataError> {
+        for (path, before) in self.paths.iter().zip(&self.states) {
+            if state(path, place)? != *before {
+                return Err(changed(place));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The size of a file and when it was last written.
@@ -277,15 +328,21 @@ fn format_of(path: &Path) -> Result<Format, Diagnostic> {
 
 /// Reads every file once; with `again` only these columns, as text.
 fn pass(
-    paths: &[PathBuf],
-    files: &[(String, u64)],
-    format: Format,
+    sources: &Sources,
     declared: &BTreeMap<String, ColumnType>,
+    care: Care,
     again: Option<&[String]>,
     place: Place<'_>,
 ) -> Result<Done, DataError> {
-    let mut table = Table::new(declared, again);
-    for (path, (name, size)) in paths.iter().zip(files) {
+    let mut table = Table::new(declared, care, again);
+    fill(&mut table, sources, place)?;
+    table.finish().map_err(DataError::Problems)
+}
+
+/// Reads the rows of every file into the table.
+fn fill(table: &mut Table<'_>, sources: &Sources, place: Place<'_>) -> Result<(), DataError> {
+    let format = sources.format;
+    for (path, (name, size)) in sources.paths.iter().zip(&sources.files) {
         let file = sys::open(path).map_err(|error| place.refuse(error))?;
         table.start_file(
             name,
@@ -296,14 +353,17 @@ fn pass(
             },
         );
         let result = match format {
-            Format::Csv | Format::Tsv => csv::read(&mut table, file, *size, format == Format::Tsv),
-            Format::Parquet => parquet::read(&mut table, file),
-            Format::JsonLines => jsonl::read(&mut table, file),
+            Format::Csv | Format::Tsv => csv::read(table, file, *size, format == Format::Tsv),
+            Format::Parquet => parquet::read(table, file),
+            Format::JsonLines => jsonl::read(table, file),
         };
         if let Err(Failure::Io(error)) = result {
             return Err(io(path, error));
         }
+        if table.chunks.as_ref().is_some_and(chunks::Chunks::is_over) {
+            break;
+        }
     }
     table.close_problems();
-    table.finish().map_err(DataError::Problems)
+    Ok(())
 }

@@ -8,13 +8,13 @@ use parquet::basic::{ConvertedType, LogicalType, TimeUnit, Type as Physical};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::DataType;
 use parquet::errors::ParquetError;
-use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
 
 use crate::base::Diagnostic;
 use crate::data::task::short;
 
-use super::builder::Raw;
+use super::builder::{Care, Raw};
 use super::table::{At, Stop, Table};
 use super::{Failure, MAX_CELLS, MAX_COLUMNS};
 
@@ -80,7 +80,12 @@ fn read_guarded(table: &mut Table<'_>, file: File) -> Result<(), Failure> {
         let column = schema.column(index);
         let root = column.path().parts().first().cloned().unwrap_or_default();
         match meaning(&column) {
-            Ok(meaning) => meanings.push(meaning),
+            Ok(meaning) => meanings.push(Some(meaning)),
+            Err(what) if table.care == Care::Lenient => {
+                meanings.push(None);
+                let message = format!("column `{}` is {what}, and is left out", short(&root));
+                table.warn(Diagnostic::warning("unusable-type", message), &root, &At::line(1));
+            }
             Err(what) => {
                 let problem = Diagnostic::error("unusable-type", format!("column `{}` is {what}", short(&root)))
                     .help("write it as numbers, texts, booleans, dates or timestamps, or leave it out");
@@ -100,41 +105,80 @@ fn read_guarded(table: &mut Table<'_>, file: File) -> Result<(), Failure> {
         return Err(Stop.into());
     }
     table.agree(&names)?;
-    let builders: Vec<Option<usize>> = names
-        .iter()
-        .map(|name| table.builder(name))
-        .collect::<Result<_, Stop>>()?;
+    let mut columns = Vec::new();
+    for (index, (name, meaning)) in names.iter().zip(meanings).enumerate() {
+        let builder = if meaning.is_some() { table.builder(name)? } else { None };
+        columns.extend(meaning.zip(builder).map(|(meaning, builder)| Wanted {
+            index,
+            builder,
+            meaning,
+        }));
+    }
     for group in 0..metadata.num_row_groups() {
         let group_metadata = metadata.row_group(group);
         let rows = usize::try_from(group_metadata.num_rows())
             .map_err(|_| damaged(table, "a row group has a negative size"))?;
+        for wanted in &columns {
+            let size = group_metadata.column(wanted.index).uncompressed_size();
+            if !(0..=MAX_UNPACKED_BYTES).contains(&size) {
+                return Err(damaged(table, "a column claims to unpack to more than 8 GiB").into());
+            }
+        }
+        let group = reader.get_row_group(group).map_err(|error| failed(table, &error))?;
+        if table.chunks.is_some() {
+            read_in_step(table, group.as_ref(), &columns, rows)?;
+            continue;
+        }
         if rows.saturating_add(table.n_rows).saturating_mul(n_columns) > MAX_CELLS {
             table.n_rows = table.n_rows.saturating_add(rows);
             table.check_limits(1)?;
         }
-        let group_reader = reader.get_row_group(group).map_err(|error| failed(table, &error))?;
-        for (index, builder) in builders.iter().enumerate() {
-            let Some(builder) = *builder else { continue };
-            let chunk = group_metadata.column(index);
-            if chunk.uncompressed_size() > MAX_UNPACKED_BYTES || chunk.uncompressed_size() < 0 {
-                return Err(damaged(table, "a column claims to unpack to more than 8 GiB").into());
-            }
+        for wanted in &columns {
             // The first column tells whether the promised number of rows is true before the others reserve for it.
-            table.builders[builder].reserve(rows.min(1 << 20));
-            let column = group_reader
-                .get_column_reader(index)
+            table.builders[wanted.builder].reserve(rows.min(1 << 20));
+            let mut column = group
+                .get_column_reader(wanted.index)
                 .map_err(|error| failed(table, &error))?;
-            let before = table.builders[builder].len();
-            read_column(table, builder, column, meanings[index], rows)?;
-            if table.builders[builder].len() - before != rows {
-                return Err(damaged(table, "a column has fewer values than there are rows").into());
-            }
+            read_column(table, *wanted, &mut column, rows)?;
         }
         table.end_rows(rows)?;
     }
-    if table.file_rows() == 0 {
+    if table.file_rows() == 0 && table.care == Care::Strict {
         let problem = Diagnostic::error("no-rows", "there is no row").help("write the data first");
         return Err(table.stop(problem, &At::line(1)).into());
+    }
+    Ok(())
+}
+
+/// A column of the file that this pass reads.
+#[derive(Debug, Clone, Copy)]
+struct Wanted {
+    index: usize,
+    builder: usize,
+    meaning: Meaning,
+}
+
+/// Reads a row group a chunk at a time, all columns side by side: a page of each is in memory, never the group.
+fn read_in_step(
+    table: &mut Table<'_>,
+    group: &dyn RowGroupReader,
+    columns: &[Wanted],
+    rows: usize,
+) -> Result<(), Failure> {
+    let mut readers = Vec::with_capacity(columns.len());
+    for wanted in columns {
+        let reader = group.get_column_reader(wanted.index);
+        readers.push((*wanted, reader.map_err(|error| failed(table, &error))?));
+    }
+    let mut left = rows;
+    while left > 0 {
+        let n = table.room().min(left);
+        for (wanted, reader) in &mut readers {
+            table.builders[wanted.builder].reserve(n.min(1 << 20));
+            read_column(table, *wanted, reader, n)?;
+        }
+        left -= n;
+        table.end_rows(n)?;
     }
     Ok(())
 }
@@ -184,10 +228,21 @@ fn meaning(column: &ColumnDescriptor) -> Result<Meaning, &'static str> {
     }
 }
 
-fn read_column(
+/// Reads the next `rows` values of a column.
+fn read_column(table: &mut Table<'_>, wanted: Wanted, column: &mut ColumnReader, rows: usize) -> Result<(), Failure> {
+    let Wanted { builder, meaning, .. } = wanted;
+    let before = table.builders[builder].len();
+    fill_column(table, builder, column, meaning, rows)?;
+    if table.builders[builder].len() - before != rows {
+        return Err(damaged(table, "a column has fewer values than there are rows").into());
+    }
+    Ok(())
+}
+
+fn fill_column(
     table: &mut Table<'_>,
     builder: usize,
-    column: ColumnReader,
+    column: &mut ColumnReader,
     meaning: Meaning,
     rows: usize,
 ) -> Result<(), Failure> {
@@ -269,7 +324,7 @@ struct Sink<'t, 's> {
 impl Sink<'_, '_> {
     fn drain<T: DataType>(
         &mut self,
-        mut reader: ColumnReaderImpl<T>,
+        reader: &mut ColumnReaderImpl<T>,
         raw: impl Fn(&T::T) -> Result<Raw<'_>, &'static str>,
     ) -> Result<(), Failure> {
         let mut values: Vec<T::T> = Vec::with_capacity(BATCH);

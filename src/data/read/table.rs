@@ -7,7 +7,8 @@ use crate::data::frame::FileRows;
 use crate::data::task::short;
 use crate::data::{ColumnType, Frame};
 
-use super::builder::{Builder, Finished, Note, Pushed, Raw};
+use super::builder::{Builder, Care, Finished, Note, Pushed, Raw};
+use super::chunks::{Chunks, State};
 use super::{BadCell, MAX_CELLS, MAX_COLUMNS, MAX_TEXT_BYTES};
 
 /// Problems of one sort beyond this are only counted.
@@ -57,11 +58,13 @@ struct Noted {
     text: String,
 }
 
-#[derive(Debug)]
 pub struct Table<'s> {
+    pub care: Care,
     declared: &'s BTreeMap<String, ColumnType>,
     /// The columns of the second pass, which are read as text; `None` in the first.
     again: Option<&'s [String]>,
+    /// Where rows go a chunk at a time; `None` keeps them all.
+    pub chunks: Option<Chunks<'s>>,
     pub builders: Vec<Builder>,
     /// The columns of the first file, against which later ones are compared.
     names: Option<Vec<String>>,
@@ -71,13 +74,18 @@ pub struct Table<'s> {
     counts: BTreeMap<&'static str, usize>,
     pub bad_cells: Vec<BadCell>,
     notes: BTreeMap<(String, Note), Noted>,
+    /// What is left out of the table or of its types, where that is no refusal.
+    warnings: Diagnostics,
+    warned: BTreeSet<(&'static str, String)>,
 }
 
 impl<'s> Table<'s> {
-    pub fn new(declared: &'s BTreeMap<String, ColumnType>, again: Option<&'s [String]>) -> Self {
+    pub fn new(declared: &'s BTreeMap<String, ColumnType>, care: Care, again: Option<&'s [String]>) -> Self {
         Self {
+            care,
             declared,
             again,
+            chunks: None,
             builders: Vec::new(),
             names: None,
             n_rows: 0,
@@ -86,7 +94,14 @@ impl<'s> Table<'s> {
             counts: BTreeMap::new(),
             bad_cells: Vec::new(),
             notes: BTreeMap::new(),
+            warnings: Diagnostics::default(),
+            warned: BTreeSet::new(),
         }
+    }
+
+    /// Rows that were not taken away yet.
+    pub fn n_present(&self) -> usize {
+        self.n_rows - self.chunks.as_ref().map_or(0, |chunks| chunks.n_taken)
     }
 
     pub fn file(&self) -> &str {
@@ -153,7 +168,9 @@ impl<'s> Table<'s> {
                 .help("leave out columns, or bring the table into long form");
             return Err(self.stop(problem, &At::line(1)));
         }
-        self.builders.push(Builder::new(name, fixed, self.n_rows));
+        let taken = self.n_rows - self.n_present();
+        self.builders
+            .push(Builder::new(name, fixed, self.care, self.n_rows, taken));
         Ok(Some(self.builders.len() - 1))
     }
 
@@ -178,6 +195,11 @@ impl<'s> Table<'s> {
         };
         match pushed {
             Pushed::Kept => {}
+            Pushed::Bad if self.chunks.is_some() => {
+                if let Some(chunks) = &mut self.chunks {
+                    *chunks.bad_cells.entry(column).or_default() += 1;
+                }
+            }
             Pushed::Bad => {
                 let text = if self.bad_cells.len() < MAX_BAD_TEXTS {
                     text
@@ -214,7 +236,10 @@ impl<'s> Table<'s> {
     /// Ends a row that began at this line: columns without a value get a missing one.
     #[inline]
     pub fn end_row(&mut self, line: u64) -> Result<(), Stop> {
-        if let Some(file) = self.files.last_mut() {
+        // Places are for evidence, which a table that is not kept can not give; they would grow with the file.
+        if self.chunks.is_none()
+            && let Some(file) = self.files.last_mut()
+        {
             let index = self.n_rows - file.first_row;
             if !file.lines.is_empty() || line != file.first_line + index as u64 {
                 if file.lines.is_empty() {
@@ -225,20 +250,35 @@ impl<'s> Table<'s> {
             }
         }
         self.n_rows += 1;
-        if self.n_rows.saturating_mul(self.builders.len()) > MAX_CELLS || self.n_rows.is_multiple_of(1024) {
+        if self.n_present().saturating_mul(self.builders.len()) > MAX_CELLS || self.n_rows.is_multiple_of(1024) {
             self.check_limits(line)?;
         }
-        Ok(())
+        if self.room() == 0 { self.deliver() } else { Ok(()) }
+    }
+
+    /// Rows that can be added before a chunk is full.
+    pub fn room(&self) -> usize {
+        let per_chunk = self.chunks.as_ref().map_or(usize::MAX, |chunks| chunks.n_rows);
+        per_chunk.saturating_sub(self.n_present())
+    }
+
+    /// Hands the present rows over as a chunk; without chunks they stay.
+    fn deliver(&mut self) -> Result<(), Stop> {
+        match &mut self.chunks {
+            Some(chunks) => chunks.deliver(&mut self.builders, self.n_rows),
+            None => Ok(()),
+        }
     }
 
     /// Ends `n` rows of a file without lines.
     pub fn end_rows(&mut self, n: usize) -> Result<(), Stop> {
         self.n_rows += n;
-        self.check_limits(self.file_rows() as u64)
+        self.check_limits(self.file_rows() as u64)?;
+        if self.room() == 0 { self.deliver() } else { Ok(()) }
     }
 
     pub fn check_limits(&mut self, line: u64) -> Result<(), Stop> {
-        if self.n_rows.saturating_mul(self.builders.len()) > MAX_CELLS {
+        if self.n_present().saturating_mul(self.builders.len()) > MAX_CELLS {
             let problem = Diagnostic::error(
                 "too-large",
                 format!(
@@ -264,6 +304,14 @@ impl<'s> Table<'s> {
             return Err(self.stop(problem, &At::line(line)));
         }
         Ok(())
+    }
+
+    /// Collects a warning; the same of a column once.
+    pub fn warn(&mut self, warning: Diagnostic, column: &str, at: &At) {
+        if self.warned.insert((warning.code, column.to_owned())) {
+            let located = at.on(warning, self.files.last().map_or("", |file| &file.name));
+            self.warnings.push(located);
+        }
     }
 
     /// Collects a problem of the present file; many of one sort are counted.
@@ -294,7 +342,14 @@ impl<'s> Table<'s> {
     }
 
     /// The table; columns that must be read once more are named, with empty places kept for them.
-    pub fn finish(self) -> Result<Done, Diagnostics> {
+    ///
+    /// In chunks the last of them is handed over, and the columns of the result are empty.
+    pub fn finish(mut self) -> Result<Done, Diagnostics> {
+        if let Some(chunks) = &mut self.chunks
+            && !self.problems.has_errors()
+        {
+            chunks.finish(&mut self.builders, self.n_rows);
+        }
         let Self {
             builders,
             n_rows,
@@ -302,33 +357,57 @@ impl<'s> Table<'s> {
             mut problems,
             bad_cells,
             notes,
+            warnings,
+            chunks,
             ..
         } = self;
+        let place = |name: &str, note: Note| notes.get(&(name.to_owned(), note));
         let mut done = Done {
             columns: Vec::new(),
             again: Vec::new(),
             n_rows,
             files,
             bad_cells,
-            warnings: Diagnostics::default(),
+            infinite: BTreeMap::new(),
+            remarks: Diagnostics::default(),
+            warnings,
+            state: chunks.as_ref().map(|chunks| chunks.state),
+            bad_cells_by_column: chunks.map(|chunks| chunks.bad_cells).unwrap_or_default(),
         };
-        for builder in builders {
-            let (name, n_missing) = (builder.name.clone(), builder.n_missing);
+        // After the first rows alone nothing is known for sure but what was lost.
+        let is_early = done.state == Some(State::Early);
+        for builder in builders.into_iter().filter(|builder| !is_early || builder.is_lost()) {
+            let (name, n_missing, n_infinite) = (builder.name.clone(), builder.n_missing, builder.n_infinite);
+            if let Some(note) = builder.remark()
+                && let Some(noted) = place(&name, note)
+            {
+                done.warnings
+                    .push(noted.at.on(remark(&name, note, &noted.text), &noted.file));
+            }
             match builder.finish() {
                 Finished::Column(column) => {
-                    if n_missing == n_rows {
+                    if n_infinite > 0 {
+                        done.infinite.insert(name.clone(), n_infinite);
+                    }
+                    if n_missing == n_rows && n_rows > 0 {
                         let message = format!("`{}` has no value in any row", short(&name));
                         done.warnings
                             .push(Diagnostic::warning("empty-column", message).help("add it to `data.exclude`"));
                     }
                     done.columns.push(Some(column));
                 }
-                Finished::Again => {
+                Finished::Again(note) => {
+                    if let Some(note) = note
+                        && let Some(noted) = place(&name, note)
+                    {
+                        done.remarks
+                            .push(noted.at.on(remark(&name, note, &noted.text), &noted.file));
+                    }
                     done.columns.push(None);
                     done.again.push(name);
                 }
                 Finished::Unusable(note) => {
-                    if let Some(noted) = notes.get(&(name.clone(), note)) {
+                    if let Some(noted) = place(&name, note) {
                         problems.push(noted.at.on(unusable(&name, note, &noted.text), &noted.file));
                     }
                 }
@@ -346,14 +425,49 @@ pub struct Done {
     pub n_rows: usize,
     pub files: Vec<FileRows>,
     pub bad_cells: Vec<BadCell>,
+    /// Infinite numbers of each column that has some; missing in the column.
+    pub infinite: BTreeMap<String, usize>,
+    /// Why columns are read once more, where that is worth a word.
+    pub remarks: Diagnostics,
     pub warnings: Diagnostics,
+    /// How handing over in chunks ended.
+    pub state: Option<State>,
+    pub bad_cells_by_column: BTreeMap<String, usize>,
 }
 
 impl Done {
-    pub fn frame(self) -> Result<(Frame, Vec<BadCell>, Diagnostics), crate::data::frame::FrameError> {
-        let columns = self.columns.into_iter().flatten().collect();
-        let frame = Frame::new(columns, self.n_rows, self.files)?;
-        Ok((frame, self.bad_cells, self.warnings))
+    /// The table of the columns so far.
+    pub fn frame(&mut self) -> Result<Frame, crate::data::frame::FrameError> {
+        let columns = std::mem::take(&mut self.columns).into_iter().flatten().collect();
+        Frame::new(columns, self.n_rows, std::mem::take(&mut self.files))
+    }
+}
+
+/// What was made of a column that would be refused for training.
+fn remark(name: &str, note: Note, text: &str) -> Diagnostic {
+    let (name, text) = (short(name), short(text));
+    match note {
+        Note::Comma => Diagnostic::warning(
+            "decimal-comma",
+            format!(
+                "`{name}` is `{text}` and is read as text: numbers need a decimal point and no thousands separator"
+            ),
+        )
+        .help("write `1.5` instead of `1,5`"),
+        Note::Mixed => Diagnostic::warning(
+            "type-conflict",
+            format!("`{name}` is `{text}` here and another type before, so all of it is read as text"),
+        )
+        .help("write one type in every row"),
+        Note::Huge => Diagnostic::warning(
+            "too-long-number",
+            format!("`{name}` is `{text}`, a whole number of which digits may be lost"),
+        )
+        .help("write it as a text in quotes if it is an identifier"),
+        Note::Infinite => Diagnostic::warning(
+            "infinite-number",
+            format!("`{name}` is `{text}`, which counts as missing"),
+        ),
     }
 }
 
@@ -377,6 +491,10 @@ fn unusable(name: &str, note: Note, text: &str) -> Diagnostic {
             format!("`{name}` is `{text}`, a whole number that would lose digits"),
         )
         .help("write it as a text in quotes"),
+        Note::Mixed => Diagnostic::error(
+            "type-conflict",
+            format!("`{name}` is `{text}` here and another type before"),
+        ),
     }
 }
 
