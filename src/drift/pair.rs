@@ -98,8 +98,39 @@ impl Numbers {
 }
 
 impl Categories {
-    /// Texts that a side keeps no count of are one category, named `…`, at the end.
+    /// Where a side keeps the most frequent texts alone, all that it does not keep are one category of both sides, named `…`,
+    /// at the end: nobody knows which of them the other side's rare texts are.
     pub fn merge(reference: &TextSketch, current: &TextSketch) -> Self {
+        let mut merged = Self::all(reference, current);
+        if reference.n_other + current.n_other == 0 {
+            return merged;
+        }
+        let is_kept = |sketch: &TextSketch, counted: u64| counted > 0 || sketch.n_other == 0;
+        let mut others = [reference.n_other, current.n_other];
+        let mut kept = Self {
+            labels: Vec::new(),
+            reference: Vec::new(),
+            current: Vec::new(),
+        };
+        for (at, label) in merged.labels.drain(..).enumerate() {
+            let (a, b) = (merged.reference[at], merged.current[at]);
+            if is_kept(reference, a) && is_kept(current, b) {
+                kept.labels.push(label);
+                kept.reference.push(a);
+                kept.current.push(b);
+            } else {
+                others[0] += a;
+                others[1] += b;
+            }
+        }
+        kept.labels.push("…".to_owned());
+        kept.reference.push(others[0]);
+        kept.current.push(others[1]);
+        kept
+    }
+
+    /// Every text of both sides with its rows.
+    fn all(reference: &TextSketch, current: &TextSketch) -> Self {
         let mut merged = Self {
             labels: Vec::new(),
             reference: Vec::new(),
@@ -129,9 +160,6 @@ impl Categories {
             }
             left += usize::from(order.is_le());
             right += usize::from(order.is_ge());
-        }
-        if reference.n_other + current.n_other > 0 {
-            push("…", [reference.n_other, current.n_other]);
         }
         merged
     }

@@ -2,7 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::degradation::Degradation;
 use super::univariate::{Kind, Op, ScoreKind};
+use super::unlabelled::Estimated;
+
+/// More bins or bars are none that we made.
+const MAX_SHARES: usize = 100;
 
 pub const SCHEMA: &str = "mlops-drift/1";
 
@@ -25,6 +30,17 @@ pub enum Policy {
     Retrain,
 }
 
+impl Policy {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ignore => "ignore",
+            Self::Warn => "warn",
+            Self::Fail => "fail",
+            Self::Retrain => "retrain",
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DriftResult {
     /// [`SCHEMA`].
@@ -39,8 +55,39 @@ pub struct DriftResult {
     pub missing: Vec<MissingDrift>,
     pub data_quality: Vec<Finding>,
     pub multivariate: Option<Multivariate>,
+    /// Whether the model that was trained on the reference errs more now, where the answers are known.
+    #[serde(default)]
+    pub performance: Option<Performance>,
+    /// How good the model is expected to be where the answers are not known yet.
+    #[serde(default)]
+    pub estimated: Option<Estimated>,
     /// What to know about the whole: rows that were left out, what was approximated.
     pub notes: Vec<String>,
+}
+
+impl DriftResult {
+    /// Whether every picture has as many shares as it has bins or bars: what a drawing relies on.
+    pub fn is_consistent(&self) -> bool {
+        self.columns.iter().all(|column| match &column.picture {
+            None => true,
+            Some(Picture::Histogram {
+                edges,
+                reference,
+                current,
+            }) => {
+                let n = reference.len();
+                n == current.len() && edges.len() == n + 1 && n <= MAX_SHARES && edges.is_sorted()
+            }
+            Some(Picture::Bars {
+                labels,
+                reference,
+                current,
+            }) => {
+                let n = reference.len();
+                n == current.len() && labels.len() == n && n <= MAX_SHARES
+            }
+        })
+    }
 }
 
 /// One of the two data sets.
@@ -190,6 +237,15 @@ pub struct Finding {
     pub level: Level,
     /// A sentence without a full stop.
     pub message: String,
+}
+
+/// A model's errors then and now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Performance {
+    /// `mean absolute error`, `share of wrong answers`.
+    pub measure: String,
+    #[serde(flatten)]
+    pub found: Degradation,
 }
 
 /// Changes between columns that no column shows alone.

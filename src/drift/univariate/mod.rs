@@ -1,4 +1,32 @@
-//! Every test of one column: a pure function and a row of [`TESTS`]. Pure.
+//! Every test of one column: a pure function and a row of [`table::TESTS`]. Pure.
+
+pub mod anderson;
+pub mod bins;
+pub mod categories;
+pub mod chi_square;
+pub mod cramer_von_mises;
+pub mod effective;
+pub mod energy;
+pub mod epps_singleton;
+pub mod fisher;
+pub mod g;
+pub mod homogeneity;
+pub mod ks;
+pub mod mann_whitney;
+pub mod mmd;
+mod plain;
+pub mod t_test;
+pub mod table;
+#[cfg(test)]
+pub mod testing;
+#[cfg(test)]
+mod tests;
+pub mod text;
+pub mod tvd;
+mod urn;
+pub mod wasserstein;
+mod words;
+pub mod z;
 
 use super::pair::Pair;
 
