@@ -121,6 +121,12 @@ pub enum Command {
         /// CSV, Parquet or JSON Lines; a path or a glob
         input: String,
     },
+    /// Whether data changed: two data sets, or the repository's data since production was trained
+    Drift(Box<DriftOptions>),
+    /// Whether one of two models is better, from a file with what both said
+    Decide(Box<DecideOptions>),
+    /// Where a column of numbers, such as a model's errors, changes from one row to the next
+    Watch(WatchOptions),
     /// Show a finished run again
     Report {
         /// The run's directory [default: the last run]
@@ -168,10 +174,183 @@ pub struct InitOptions {
     pub dry_run: bool,
 }
 
+#[derive(Debug, Clone, Args)]
+pub struct DriftOptions {
+    /// What is compared with: CSV, Parquet or JSON Lines; a path or a glob [default: what production was trained on]
+    #[arg(requires = "current")]
+    pub reference: Option<String>,
+    /// What may have changed [default: the data of the configuration]
+    pub current: Option<String>,
+    /// How columns are tested: corrected for how many there are, or as Evidently does
+    #[arg(long, value_enum, default_value_t = DriftMode::Calibrated, requires = "reference")]
+    pub mode: DriftMode,
+    /// The column that is predicted
+    #[arg(long, value_name = "COLUMN", requires = "reference")]
+    pub target: Option<String>,
+    /// The column with what a model predicted
+    #[arg(long, value_name = "COLUMN", requires = "reference")]
+    pub prediction: Option<String>,
+    /// The column that says when a row was; rows that follow one another count for less
+    #[arg(long, value_name = "COLUMN", requires = "reference")]
+    pub time: Option<String>,
+    /// Compare with reference rows of the same season only
+    #[arg(long, value_enum, requires = "time")]
+    pub seasonal: Option<DriftSeason>,
+    /// Only these columns
+    #[arg(long, value_name = "COLUMN,…", value_delimiter = ',', requires = "reference")]
+    pub include: Vec<String>,
+    /// Without these columns
+    #[arg(long, value_name = "COLUMN,…", value_delimiter = ',', requires = "reference")]
+    pub exclude: Vec<String>,
+    /// What a column is: COLUMN=num, cat, text or datetime
+    #[arg(long = "type", value_name = "COLUMN=TYPE", requires = "reference")]
+    pub types: Vec<String>,
+    /// Mode evidently: the test of a type of columns, or of one: num=psi, COLUMN=ks
+    #[arg(long = "method", value_name = "TYPE=TEST", requires = "reference")]
+    pub methods: Vec<String>,
+    /// Mode evidently: the threshold of every test, or of one column: 0.1, COLUMN=0.2
+    #[arg(long = "threshold", value_name = "NUMBER", requires = "reference")]
+    pub thresholds: Vec<String>,
+    /// The chance of any false alarm [default: 0.05]
+    #[arg(long, value_name = "SHARE", requires = "reference")]
+    pub alpha: Option<f64>,
+    /// Smaller changes are none [default: 0.1]
+    #[arg(long, value_name = "SIZE", requires = "reference")]
+    pub min_effect: Option<f64>,
+    /// From this share of columns on the data set drifted [default: 0.5]
+    #[arg(long, value_name = "SHARE", requires = "reference")]
+    pub max_share: Option<f64>,
+    /// Fewer rows decide nothing [default: 20]
+    #[arg(long, value_name = "ROWS", requires = "reference")]
+    pub min_rows: Option<u64>,
+    /// Fixes what is drawn at random
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, requires = "reference")]
+    pub seed: u64,
+    /// Drift ends with exit code 1
+    #[arg(long, requires = "reference")]
+    pub fail: bool,
+    /// With --format json, every test of each column beside the one that decides
+    #[arg(long, requires = "reference")]
+    pub all_tests: bool,
+    /// Write the report here: .html or .md
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct DecideOptions {
+    /// What was right and what two models said, one line a row: CSV, Parquet or JSON Lines; a path or a glob
+    #[arg(required_unless_present = "folds", conflicts_with = "folds")]
+    pub predictions: Option<String>,
+    /// The column with what was right
+    #[arg(long, value_name = "COLUMN", required_unless_present_any = ["folds", "p_values"], conflicts_with = "folds")]
+    pub truth: Option<String>,
+    /// The column with what the champion said: numbers, classes, or probabilities of the second of two classes
+    #[arg(long, value_name = "COLUMN", default_value = "champion")]
+    pub champion: String,
+    /// The column with what the challenger said
+    #[arg(long, value_name = "COLUMN", default_value = "challenger")]
+    pub challenger: String,
+    /// What kind of question it is [default: what the columns hold]
+    #[arg(long, value_enum, requires = "predictions")]
+    pub task: Option<DecideTask>,
+    /// The metric that decides, then those that must not get worse [default: those of the task]
+    #[arg(long = "metric", value_name = "NAME")]
+    pub metrics: Vec<String>,
+    /// How much worse is still the same: accuracy=0.01 in the unit of the metric, rmse=2% of the champion's value
+    #[arg(long = "margin", value_name = "NAME=LOSS")]
+    pub margins: Vec<String>,
+    /// Rows with the same value here vary together
+    #[arg(long, value_name = "COLUMN", requires = "truth")]
+    pub group: Option<String>,
+    /// Rows follow one another as this column says
+    #[arg(long, value_name = "COLUMN", requires = "truth", conflicts_with = "group")]
+    pub time: Option<String>,
+    /// How many moments ahead the models look
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "time")]
+    pub horizon: u64,
+    /// Compare each value of this column by itself too
+    #[arg(long = "slice", value_name = "COLUMN", requires = "truth")]
+    pub slices: Vec<String>,
+    /// How much worse a slice may be, in errors or shares of wrong rows [default: nothing]
+    #[arg(long, value_name = "LOSS", requires = "slices")]
+    pub slice_margin: Option<String>,
+    /// How p-values are corrected for their number: holm, bonferroni, sidak, holm-sidak, hochberg, bh or by
+    #[arg(long, value_name = "METHOD", default_value = "holm")]
+    pub adjust: String,
+    /// Fewer rows decide nothing, nor does a slice with fewer [default: 30]
+    #[arg(long, value_name = "ROWS", requires = "truth")]
+    pub min_rows: Option<u64>,
+    /// These rows have judged so many challengers, this one included: the chance of a mistake is shared among them
+    #[arg(long, value_name = "N", requires = "truth", value_parser = clap::value_parser!(u64).range(1..))]
+    pub uses: Option<u64>,
+    /// The chance of a wrong "better", and of a wrong "not worse" [default: 0.05]
+    #[arg(long, value_name = "SHARE", requires = "truth")]
+    pub alpha: Option<f64>,
+    /// Fixes what is drawn at random
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub seed: u64,
+    /// Scores of the folds of a cross-validation instead, one line a fold
+    #[arg(long, value_name = "FILE", requires_all = ["n_train", "n_test"])]
+    pub folds: Option<String>,
+    /// Rows that one fold trains on
+    #[arg(long, value_name = "ROWS", requires = "folds")]
+    pub n_train: Option<u64>,
+    /// Rows that one fold is tested on
+    #[arg(long, value_name = "ROWS", requires = "folds")]
+    pub n_test: Option<u64>,
+    /// Only correct the p-values of this column for their number
+    #[arg(long = "p", value_name = "COLUMN", conflicts_with_all = ["truth", "folds"])]
+    pub p_values: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DecideTask {
+    Regression,
+    Binary,
+    Multiclass,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct WatchOptions {
+    /// CSV, Parquet or JSON Lines; a path or a glob
+    #[arg(required_unless_present = "list", value_name = "DATA")]
+    pub data: Option<String>,
+    /// The numbers to watch
+    #[arg(long, value_name = "COLUMN", required_unless_present = "list")]
+    pub column: Option<String>,
+    /// Who watches; --list names them all
+    #[arg(long, value_name = "NAME", default_value = "adwin")]
+    pub detector: String,
+    /// A parameter of the detector: NAME=VALUE
+    #[arg(long = "param", value_name = "NAME=VALUE")]
+    pub parameters: Vec<String>,
+    /// Bring the rows into the order of this column [default: the order in the files]
+    #[arg(long, value_name = "COLUMN")]
+    pub time: Option<String>,
+    /// Name the detectors, what each signals, and its parameters with their usual values
+    #[arg(long)]
+    pub list: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DriftMode {
+    Calibrated,
+    Evidently,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DriftSeason {
+    Month,
+    Weekday,
+    Hour,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SchemaTable {
     Keys,
     Estimators,
+    Tests,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -41,6 +41,10 @@ pub struct Ground<'a> {
 /// The gates that need no champion: what they found stands whoever is in production.
 const ALONE: [&str; 3] = ["lint", "test", "budget"];
 
+/// Warnings of these do not hold a version back: that the data changed since production was trained is a reason to replace
+/// it by a model that has learned from them.
+const OF_DATA: [&str; 1] = ["drift"];
+
 /// Promotes only a version whose newest judgement says that every gate passed: today's gates, against what is in
 /// production now.
 pub fn decide(version: &ModelVersion, ground: &Ground<'_>) -> Decision {
@@ -60,7 +64,8 @@ pub fn decide(version: &ModelVersion, ground: &Ground<'_>) -> Decision {
             .map(|(name, _)| name.as_str())
             .collect()
     };
-    let (failed, warned) = (with("fail"), with("warn"));
+    let (failed, mut warned) = (with("fail"), with("warn"));
+    warned.retain(|name| !OF_DATA.contains(name));
     let alone: Vec<&str> = failed.iter().copied().filter(|name| ALONE.contains(name)).collect();
     if !alone.is_empty() {
         return keep(format!("{number} failed {}", quoted(&alone)));

@@ -2,7 +2,9 @@
 
 mod action;
 mod dataset;
+mod decide;
 mod doctor;
+mod drift;
 mod failure;
 mod init;
 mod moves;
@@ -16,6 +18,7 @@ mod score;
 mod sync;
 mod tracking;
 mod wandb;
+mod watch;
 mod workspace;
 
 use std::collections::BTreeMap;
@@ -26,6 +29,7 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Command, Format, Invocation, SchemaTable, Terminal};
+use crate::drift::test_table as drift_tests;
 use crate::promote::Warnings;
 use crate::{config, data, exec};
 
@@ -142,12 +146,16 @@ async fn dispatch(invocation: &Invocation) -> Result<u8, Failure> {
             score::predict(invocation, input, version.as_deref(), output.as_deref()).await
         }
         Command::Profile { input } => score::profile(invocation, input).await,
+        Command::Drift(options) => drift::drift(invocation, options).await,
+        Command::Decide(options) => decide::decide(invocation, options).await,
+        Command::Watch(options) => watch::watch(invocation, options).await,
         Command::Report { run, rendering } => run::report(invocation, run.as_deref(), *rendering),
         Command::Action => Ok(Box::pin(action::run(invocation)).await),
         Command::Schema { table } => {
             print(&match table {
                 Some(SchemaTable::Keys) => config::reference_table(),
                 Some(SchemaTable::Estimators) => config::estimator_table(),
+                Some(SchemaTable::Tests) => drift_tests(),
                 None => serde_json::to_string_pretty(&config::schema()).expect("a JSON value can always be written"),
             })?;
             Ok(PASSED)

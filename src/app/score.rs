@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::base::{Diagnostic, Diagnostics, Span};
+use crate::base::{Diagnostic, Diagnostics, Span, counted};
 use crate::cli::Invocation;
-use crate::data::{self, BadCell, ColumnType, DataError, Frame, Loaded, Profile, Summary};
+use crate::data::{
+    self, BadCell, ColumnType, DataError, DatasetStats, Finding, Frame, Loaded, Profile, QualitySettings, Role, Summary,
+};
 use crate::evaluate::Predictions;
 use crate::exec::neutralise;
 use crate::pipeline::{self, AnswerError, Answers, Predictor};
@@ -69,15 +71,16 @@ pub async fn profile(invocation: &Invocation, input: &str) -> Result<u8, Failure
         .clone()
         .unwrap_or_else(|| PathBuf::from("."));
     let input = input.to_owned();
-    let profile = beside(move || {
+    let now = sys::now();
+    let described = beside(move || {
         let loaded = data::read_source(&root, &input, &BTreeMap::new())?;
-        Ok::<_, DataError>(data::profile(&loaded.frame, None))
+        Ok::<_, DataError>(Described::of(&loaded.frame, now.0 as f64))
     })
     .await??;
     let text = if wants_json(invocation) {
-        serde_json::to_string_pretty(&profile).expect("a profile has text keys and finite numbers only")
+        described.json()
     } else {
-        table(&profile)
+        described.text()
     };
     print(&text)?;
     Ok(PASSED)
@@ -159,11 +162,87 @@ fn wrong_cell(cell: &BadCell, frame: &Frame) -> Diagnostic {
         .at(Span::new(line, 1, 1))
 }
 
+/// Everything that is said of a data file by itself.
+struct Described {
+    profile: Profile,
+    dataset: DatasetStats,
+    findings: Vec<Finding>,
+}
+
+impl Described {
+    /// Every column counts as a feature, since nothing says what is predicted; `now` in seconds of Unix time.
+    fn of(frame: &Frame, now: f64) -> Self {
+        let roles = vec![Role::Feature; frame.columns().len()];
+        let settings = QualitySettings {
+            now: Some(now),
+            ..QualitySettings::default()
+        };
+        Self {
+            profile: data::profile(frame, None),
+            dataset: data::statistics(frame),
+            findings: data::quality(frame, &roles, &settings),
+        }
+    }
+
+    fn json(&self) -> String {
+        const WHY: &str = "a profile has text keys and finite numbers only";
+        let mut value = serde_json::to_value(&self.profile).expect(WHY);
+        value["dataset"] = serde_json::to_value(&self.dataset).expect(WHY);
+        value["findings"] = serde_json::to_value(&self.findings).expect(WHY);
+        serde_json::to_string_pretty(&value).expect(WHY)
+    }
+
+    fn text(&self) -> String {
+        let mut out = format!("{}\n{}", summary(&self.dataset), table(&self.profile));
+        if !self.findings.is_empty() {
+            out.push_str("\nWorth a look\n");
+        }
+        for finding in &self.findings {
+            let places = match finding.evidence.as_slice() {
+                [] => String::new(),
+                [one] => format!(" ({one})"),
+                [one, more @ ..] => format!(" ({one}, and {} more)", more.len()),
+            };
+            // Writing to a string can not fail.
+            let _ = writeln!(out, "- {}", neutralise(&format!("{}{places}", finding.message)));
+        }
+        out
+    }
+}
+
+/// The table in one line: what there is none of is not said.
+fn summary(dataset: &DatasetStats) -> String {
+    let some = |n: usize, what: &str| (n > 0).then(|| counted(n, what));
+    let of_types: Vec<String> = [
+        (dataset.n_number_columns, "numbers"),
+        (dataset.n_category_columns, "categories"),
+        (dataset.n_time_columns, "times"),
+        (dataset.n_text_columns, "texts"),
+    ]
+    .iter()
+    .filter(|(n, _)| *n > 0)
+    .map(|(n, what)| format!("{n} of {what}"))
+    .collect();
+    let of_types = match of_types.as_slice() {
+        [] => String::new(),
+        some => format!(" ({})", some.join(", ")),
+    };
+    let share = format!("{:.1} %", 100.0 * dataset.share_missing);
+    let parts = [
+        Some(counted(dataset.n_rows, "row")),
+        Some(counted(dataset.n_columns, "column") + &of_types),
+        some(dataset.n_duplicated_rows, "duplicated row"),
+        some(dataset.n_missing_cells, "missing cell").map(|cells| format!("{cells} ({share})")),
+        some(dataset.n_constant_columns, "constant column"),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
 /// A profile as a table for people.
 fn table(profile: &Profile) -> String {
     let mut out = format!(
-        "{} rows\n{:<24} {:<10} {:>9} {:>9}  values\n",
-        profile.n_rows, "column", "type", "missing", "distinct"
+        "{:<24} {:<10} {:>9} {:>9}  values\n",
+        "column", "type", "missing", "distinct"
     );
     for column in &profile.columns {
         let values = match &column.summary {
@@ -256,5 +335,52 @@ impl Scored {
             }),
         };
         value.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::testing::{frame, numbers, texts};
+
+    fn described() -> Described {
+        let table = frame(vec![
+            numbers("age", &[1.5, 1.5, f64::NAN, 4.0, 999.25]),
+            texts("town", &["a", "a", "a", "b", "b"]),
+            numbers("same", &[2.0; 5]),
+        ]);
+        Described::of(&table, 0.0)
+    }
+
+    #[test]
+    fn a_table_is_summed_up_in_its_first_line() {
+        let text = described().text();
+        let mut lines = text.lines();
+        assert_eq!(
+            lines.next().unwrap(),
+            "5 rows, 3 columns (1 of numbers, 2 of categories), 1 duplicated row, 1 missing cell (6.7 %), 1 constant column"
+        );
+        assert!(lines.next().unwrap().starts_with("column "));
+        let (_, below) = text.split_once("\nWorth a look\n").unwrap();
+        assert!(
+            below
+                .lines()
+                .any(|line| line.starts_with("- ") && line.contains("`same`")),
+            "{below}"
+        );
+        let none = Described::of(&frame(Vec::new()), 0.0);
+        assert!(none.text().starts_with("0 rows, 0 columns\n"), "{}", none.text());
+    }
+
+    #[test]
+    fn the_profile_keeps_its_keys() {
+        let described = described();
+        let json: serde_json::Value = serde_json::from_str(&described.json()).unwrap();
+        let before = serde_json::to_value(&described.profile).unwrap();
+        for (key, value) in before.as_object().unwrap() {
+            assert_eq!(&json[key], value);
+        }
+        assert_eq!(json["dataset"]["n_duplicated_rows"], 1);
+        assert_eq!(json["findings"].as_array().unwrap().len(), described.findings.len());
     }
 }

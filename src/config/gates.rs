@@ -24,6 +24,7 @@ pub fn read(node: Option<&Node>, task: Option<Task>, evaluate: &EvaluateSettings
         metrics: Vec::new(),
         slices: None,
         budget: None,
+        drift: super::drift::usual(),
         on_inconclusive: OnInconclusive::default(),
         on_inconclusive_span: None,
     };
@@ -41,7 +42,7 @@ pub fn read(node: Option<&Node>, task: Option<Task>, evaluate: &EvaluateSettings
     let slices = fields.optional("slices");
     let budget = fields.optional("budget");
     let on_inconclusive = fields.optional("on_inconclusive");
-    fields.later("drift", problems);
+    let drift = fields.optional("drift");
     fields.finish(problems);
 
     settings.lint = commands(lint, "gates.lint", notes);
@@ -65,6 +66,7 @@ pub fn read(node: Option<&Node>, task: Option<Task>, evaluate: &EvaluateSettings
         Some(node) => settings.budget = budget_of(node, &mut notes.problems),
         None => notes.assume("gates.budget", "none"),
     }
+    settings.drift = super::drift::read(drift, notes);
     match on_inconclusive {
         Some(node) => {
             settings.on_inconclusive_span = Some(node.span);

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use crate::base::{Span, Task};
 use crate::data::{ColumnRule, ColumnType, Contract, Size, SplitKind};
+use crate::drift::Policy;
 use crate::evaluate::{Margin, SliceRule, default_metrics};
 use crate::gates::{Budget, MetricGate, OnInconclusive, SliceGate};
 
 use super::metrics::default_margin;
-use super::project::{Approval, CommandGate, Project, RegistryChoice};
+use super::project::{Approval, CommandGate, DriftGate, Project, RegistryChoice};
 use super::values::{shown_duration, shown_share};
 
 /// One key that says less than before.
@@ -50,6 +51,7 @@ pub fn loosened(base: &Project, head: &Project) -> Vec<Loosened> {
     metric_gates(base, head, &mut found);
     slice_gate(base.gates.slices.as_ref(), head.gates.slices.as_ref(), &mut found);
     budget(base.gates.budget.as_ref(), head.gates.budget.as_ref(), &mut found);
+    drift_gate(&base.gates.drift, &head.gates.drift, &mut found);
     if base.gates.on_inconclusive == OnInconclusive::Fail && head.gates.on_inconclusive == OnInconclusive::Warn {
         found.add("gates.on_inconclusive", "fail", "warn", head.gates.on_inconclusive_span);
     }
@@ -408,6 +410,67 @@ fn gate_written(gate: &MetricGate) -> String {
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     format!("{{{}}}", parts.join(", "))
+}
+
+/// What lets more drift through. Nothing is stopped by a gate that only warns, so that there only the policy counts.
+fn drift_gate(base: &DriftGate, head: &DriftGate, found: &mut Found) {
+    let (was, now) = (&base.settings, &head.settings);
+    let rank = |policy: Policy| match policy {
+        Policy::Ignore => 0,
+        Policy::Warn | Policy::Retrain => 1,
+        Policy::Fail => 2,
+    };
+    if rank(now.policy) < rank(was.policy) {
+        found.add("gates.drift.policy", was.policy.word(), now.policy.word(), head.span);
+        return;
+    }
+    if was.policy != Policy::Fail {
+        return;
+    }
+    let span = head.span.unwrap_or_else(|| Span::new(1, 1, 1));
+    let key = |key: &str| format!("gates.drift.{key}");
+    found.upper(key("max_share"), Some(was.max_share), Some(now.max_share), span);
+    found.lower(key("alpha"), Some(was.alpha), Some(now.alpha), span);
+    found.upper(key("min_effect"), Some(was.min_effect), Some(now.min_effect), span);
+    found.upper(
+        key("min_rows"),
+        Some(was.min_rows as f64),
+        Some(now.min_rows as f64),
+        span,
+    );
+    // What is looked at, how and against what: whatever it was meant for, other columns are judged.
+    let looks = [
+        ("mode", format!("{:?}", was.mode), format!("{:?}", now.mode)),
+        ("include", was.include.join(", "), now.include.join(", ")),
+        ("exclude", was.exclude.join(", "), now.exclude.join(", ")),
+        ("types", format!("{:?}", was.kinds), format!("{:?}", now.kinds)),
+        (
+            "method",
+            format!("{:?} {:?}", was.methods, was.column_methods),
+            format!("{:?} {:?}", now.methods, now.column_methods),
+        ),
+        (
+            "threshold",
+            format!("{:?} {:?}", was.threshold, was.column_thresholds),
+            format!("{:?} {:?}", now.threshold, now.column_thresholds),
+        ),
+        (
+            "time_column",
+            format!("{:?}", was.time_column),
+            format!("{:?}", now.time_column),
+        ),
+        ("seasonal", format!("{:?}", was.seasonal), format!("{:?}", now.seasonal)),
+        (
+            "reference",
+            format!("{:?}", base.reference),
+            format!("{:?}", head.reference),
+        ),
+    ];
+    for (name, was, now) in looks {
+        if was != now {
+            found.add(key(name), was.to_lowercase(), now.to_lowercase(), Some(span));
+        }
+    }
 }
 
 fn slice_gate(base: Option<&SliceGate>, head: Option<&SliceGate>, found: &mut Found) {

@@ -2,6 +2,7 @@
 
 mod check;
 mod data;
+mod drift;
 mod gates;
 mod hidden;
 mod key;
@@ -25,5 +26,7 @@ pub use loosened::{Loosened, loosened};
 #[cfg(test)]
 pub use parse::parse;
 pub use parse::{MAX_BYTES, decode, tree};
-pub use project::{Approval, DataSharing, EnvironmentChoice, Project, PromoteSettings, RegistryChoice, WandbSettings};
+pub use project::{
+    Approval, DataSharing, DriftGate, EnvironmentChoice, Project, PromoteSettings, RegistryChoice, WandbSettings,
+};
 pub use schema::{estimator_table, reference_table, schema};

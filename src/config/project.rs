@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::base::{Alias, ModelName, Span};
 use crate::data;
+use crate::drift;
 use crate::evaluate::SliceRule;
 use crate::gates::{Budget, GateCommand, MetricGate, OnInconclusive, SliceGate};
 use crate::lint::Filter;
@@ -36,6 +37,8 @@ pub struct Project {
 pub struct TrainSettings {
     pub trainer: Trainer,
     pub seed: u64,
+    /// With how many seeds a built-in estimator is trained; the first one makes the model.
+    pub repeats: u64,
     pub span: Span,
 }
 
@@ -55,9 +58,24 @@ pub struct GateSettings {
     pub metrics: Vec<MetricGate>,
     pub slices: Option<SliceGate>,
     pub budget: Option<Budget>,
+    pub drift: DriftGate,
     pub on_inconclusive: OnInconclusive,
     /// `None`: not written.
     pub on_inconclusive_span: Option<Span>,
+}
+
+/// What `gates.drift` says; looked for also where nothing is written.
+#[derive(Debug, Clone)]
+pub struct DriftGate {
+    pub settings: drift::Settings,
+    /// Files in the place of what production was trained on.
+    pub reference: Option<String>,
+    /// Production that is older is due to be trained again.
+    pub max_age: Option<Duration>,
+    /// So many rows that production does not know make it due.
+    pub min_new_rows: Option<u64>,
+    /// `None`: not written.
+    pub span: Option<Span>,
 }
 
 /// The commands of the lint or test gate, run in order with `sh -c`.

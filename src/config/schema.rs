@@ -8,10 +8,12 @@ use crate::base::Kind;
 use crate::train::{ESTIMATORS, Estimator};
 
 use super::data::{MAX_SEED, SEED, TASKS, TEST, TYPES};
+use super::drift as drift_keys;
 use super::gates::{SLICE_REGRESSION, SLICE_ROWS, TIMEOUT};
-use super::train::TIMEOUT as TRAIN_TIMEOUT;
+use super::train::{MAX_REPEATS, REPEATS, TIMEOUT as TRAIN_TIMEOUT};
 use super::values::{shown_duration, shown_share};
 use super::wandb::REGISTRY;
+use crate::drift;
 use crate::evaluate::METRICS;
 use crate::steps::{self, ITEM, MAX_RETRIES};
 
@@ -308,6 +310,10 @@ fn train(estimators: &[Kind<dyn Estimator>]) -> Value {
             "notebook": path("Your own trainer: a notebook, executed with `params`.", "\\.ipynb$"),
             "metaflow": path("Your own trainer: a Metaflow flow, run with `params`.", "\\.py$"),
             "seed": {"description": "Fixes what training draws at random.", "type": "integer", "minimum": 0, "maximum": MAX_SEED, "default": SEED},
+            "repeats": {
+                "description": "With how many seeds, from `seed` on, a built-in estimator is trained; what they differ by is part of the comparison.",
+                "type": "integer", "minimum": 1, "maximum": MAX_REPEATS, "default": REPEATS,
+            },
             "params": {
                 "description": "The estimator's own settings, named as in scikit-learn; or the parameters of your own trainer.",
                 "type": ["object", "null"], "default": {},
@@ -538,6 +544,7 @@ fn gates() -> Value {
                 "$comment": "the first metric, with its default margin",
             },
             "slices": slices,
+            "drift": drift_gate(),
             "budget": budget,
             "on_inconclusive": {
                 "description": "What a comparison does that the rows can not decide.",
@@ -546,6 +553,115 @@ fn gates() -> Value {
         }),
         &[],
     )
+}
+
+/// The policy alone, or everything about it.
+fn drift_gate() -> Value {
+    let policy =
+        |description: &str| json!({"description": description, "enum": drift_keys::POLICIES, "default": "warn"});
+    let names = |description: &str| {
+        json!({
+            "description": description, "title": "a list of columns",
+            "type": "array", "items": {"type": ["string", "number"]}, "default": [],
+        })
+    };
+    let part = |description: &str, default: f64| {
+        json!({
+            "description": description, "title": "a share such as `30%`",
+            "anyOf": [
+                {"type": "number", "minimum": 0, "maximum": 1},
+                {"type": "string", "pattern": "^[0-9]+(\\.[0-9]*)? *%$"},
+            ],
+            "default": default,
+        })
+    };
+    let test = |kind: &str, of: drift::Kind| json!({"description": format!("The test of {kind}."), "enum": drift_tests(Some(of)), "$comment": "as Evidently chooses"});
+    let method = json!({
+        "description": "Mode `evidently`: the tests in the place of those that it chooses.",
+        "type": "object", "additionalProperties": false, "$comment": "as Evidently chooses",
+        "properties": {
+            "num": test("numbers", drift::Kind::Num), "cat": test("categories", drift::Kind::Cat), "text": test("texts", drift::Kind::Text),
+            "columns": {
+                "description": "The test of one column.", "title": "columns and tests",
+                "type": "object", "additionalProperties": {"enum": drift_tests(None)}, "default": {},
+            },
+        },
+    });
+    let threshold = json!({
+        "description": "Mode `evidently`: the thresholds in the place of each test's own.",
+        "title": "a number, or `{default: …, columns: {…}}`", "$comment": "each test's own",
+        "anyOf": [
+            {"type": "number", "minimum": 0},
+            {
+                "type": "object", "additionalProperties": false,
+                "properties": {
+                    "default": {"description": "The threshold of every test.", "type": "number", "minimum": 0, "$comment": "each test's own"},
+                    "columns": {
+                        "description": "The threshold of one column.", "title": "columns and numbers", "type": "object",
+                        "additionalProperties": {"type": "number", "minimum": 0}, "default": {},
+                    },
+                },
+            },
+        ],
+    });
+    let whole = mapping(
+        "Whether the data changed since production was trained.",
+        json!({
+            "policy": policy("What follows from drift; `retrain` trains on a schedule only when it drifted or is due."),
+            "max_share": part("From this share of drifted columns on the whole data set drifted.", drift::MAX_SHARE),
+            "mode": {
+                "description": "`calibrated` corrects for the number of columns and for changes too small to matter; `evidently` \
+                                computes what Evidently does.",
+                "enum": drift_keys::MODES, "default": "calibrated",
+            },
+            "alpha": part("The chance of any false alarm over all columns.", drift::ALPHA),
+            "min_effect": part("A smaller change is none: in standard deviations, or as a distance of shares.", drift::MIN_EFFECT),
+            "min_rows": {"description": "Fewer rows decide nothing.", "type": "integer", "minimum": 2, "default": drift::MIN_ROWS},
+            "include": names("Only these columns."),
+            "exclude": names("Columns that are left out."),
+            "types": {
+                "description": "What a column is, where it is not as it looks.", "title": "columns and types",
+                "type": "object", "additionalProperties": {"enum": drift_keys::KINDS}, "default": {},
+            },
+            "method": method,
+            "threshold": threshold,
+            "time_column": {
+                "description": "Rows follow one another in the order of this column, so that fewer of them count.",
+                "title": "a column", "type": ["string", "number"], "$comment": "none",
+            },
+            "seasonal": {
+                "description": "Only reference rows of the same season are compared with.",
+                "enum": drift::Season::NAMES, "$comment": "all rows",
+            },
+            "reference": {
+                "description": "Data in the place of what production was trained on.", "title": "a path or glob",
+                "type": "string", "minLength": 1, "$comment": "what production was trained on",
+            },
+            "max_age": {
+                "description": "Production that is older is due to be trained again.", "title": "a number of days such as `30d`",
+                "type": "string", "pattern": "^[0-9]+d$", "$comment": "never",
+            },
+            "min_new_rows": {
+                "description": "So many rows that production does not know make it due.",
+                "type": "integer", "minimum": 1, "$comment": "never",
+            },
+        }),
+        &[],
+    );
+    json!({
+        "description": "Whether the data changed since production was trained, and what follows.",
+        "title": "`ignore`, `warn`, `fail`, `retrain`; or `{policy: fail, max_share: 30%}`",
+        "anyOf": [policy("What follows from drift."), whole],
+        "default": "warn",
+    })
+}
+
+/// The names of all tests, or of those for one kind of columns.
+fn drift_tests(kind: Option<drift::Kind>) -> Vec<&'static str> {
+    let fitting = drift::TESTS
+        .iter()
+        .filter(|test| kind.is_none_or(|kind| test.kinds.contains(&kind)));
+    fitting.map(|test| test.name).collect()
 }
 
 fn wandb() -> Value {

@@ -89,6 +89,7 @@ fn the_smallest_has_every_default() {
     gates.test = none
     gates.metrics = the first metric, with its default margin
     gates.budget = none
+    gates.drift = warn
     gates.on_inconclusive = warn
     registry = auto: W&B with a key, else the repository itself
     promote.to = production

@@ -15,6 +15,10 @@ use super::values::{Notes, bytes, duration, filled, shown_duration};
 /// What stands for an absent `train.timeout`.
 pub const TIMEOUT: Duration = Duration::from_hours(1);
 
+/// What stands for an absent `train.repeats`, and the most.
+pub const REPEATS: u64 = 1;
+pub const MAX_REPEATS: u64 = 20;
+
 pub fn read(
     node: &Node,
     task: Option<Task>,
@@ -24,7 +28,6 @@ pub fn read(
     let problems = &mut notes.problems;
     let mut fields = Fields::of(node, "train", problems)?;
     fields.later("search", problems);
-    fields.later("repeats", problems);
     // The repository's own trainer stands for the estimator.
     let own: Vec<(&'static str, &Node)> = ["run", "notebook", "metaflow"]
         .into_iter()
@@ -46,7 +49,19 @@ pub fn read(
         Some(node) => node.integer_in("train.seed", 0..=MAX_SEED, problems),
         None => Some(SEED),
     };
+    let repeats_node = fields.optional("repeats");
+    let repeats = match repeats_node {
+        Some(node) => node.integer_in("train.repeats", 1..=MAX_REPEATS, problems),
+        None => Some(REPEATS),
+    };
     fields.finish(problems);
+    if let (false, Some(node), Some(2..)) = (own.is_empty(), repeats_node, repeats) {
+        problems.push(
+            Diagnostic::error("conflict", "`train.repeats` is for built-in estimators")
+                .at(node.span)
+                .help("remove `repeats`; your own trainer runs once, and may average over seeds itself"),
+        );
+    }
     let (trainer, span) = match (own.as_slice(), name) {
         ([], None) => return None,
         ([], Some(name)) => {
@@ -78,6 +93,7 @@ pub fn read(
     Some(TrainSettings {
         trainer,
         seed: seed?,
+        repeats: repeats?,
         span,
     })
 }
@@ -419,4 +435,38 @@ fn slice(node: &Node, problems: &mut Diagnostics) -> Option<SliceRule> {
         column: entry.key.clone(),
         edges,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    /// The repeats, or what is wrong with them.
+    fn repeats(train: &str) -> Result<u64, String> {
+        let text = format!("model: m\ndata: {{source: a.csv, target: y}}\ntrain: {{{train}}}\n");
+        match crate::config::check(&text) {
+            Ok(checked) => Ok(checked.project.train.repeats),
+            Err(problems) => Err(problems
+                .iter()
+                .map(|problem| problem.message.clone())
+                .collect::<Vec<_>>()
+                .join("; ")),
+        }
+    }
+
+    #[test]
+    fn a_built_in_estimator_may_be_trained_with_several_seeds() {
+        assert_eq!(repeats("estimator: ridge"), Ok(1));
+        assert_eq!(repeats("estimator: random_forest, repeats: 20"), Ok(20));
+        assert_eq!(repeats("run: python train.py, repeats: 1"), Ok(1));
+        let wrong = [
+            "estimator: ridge, repeats: 21",
+            "estimator: ridge, repeats: 0",
+            "run: python train.py, repeats: 3",
+        ];
+        let said: Vec<String> = wrong.map(|train| repeats(train).unwrap_err()).to_vec();
+        insta::assert_snapshot!(said.join("\n"), @"
+        `train.repeats` must be a whole number between 1 and 20, not 21
+        `train.repeats` must be a whole number between 1 and 20, not 0
+        `train.repeats` is for built-in estimators
+        ");
+    }
 }

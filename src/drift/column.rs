@@ -150,7 +150,10 @@ mod tests {
 
     #[test]
     fn fewer_points_are_off_by_what_they_say() {
-        let values: Vec<f64> = (0..5000).map(|i| f64::from(i * i % 3001)).chain([7.0; 4000]).collect();
+        let values: Vec<f64> = (0..5000)
+            .map(|i| f64::from(i * i % 3001))
+            .chain(vec![7.0; 4000])
+            .collect();
         let whole = NumberSketch::of(values.iter().copied(), false, &mut Scratch::default())
             .sketch
             .unwrap();

@@ -123,8 +123,11 @@ fn summary(sketch: &NumberSketch) -> Summary {
     }
 }
 
+/// Categories with their rows.
+type Counted = Vec<(String, u64)>;
+
 /// Categories that one side alone has, the most frequent first.
-fn changes(categories: &Categories) -> (Vec<(String, u64)>, Vec<(String, u64)>) {
+fn changes(categories: &Categories) -> (Counted, Counted) {
     let only = |mine: &[u64], other: &[u64]| {
         let mut found: Vec<(String, u64)> = categories
             .labels

@@ -64,6 +64,10 @@ pub struct Step {
 }
 
 /// How to come to an environment.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a finding of its own, and all combinations but few occur"
+)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     /// What it is described by.

@@ -8,7 +8,7 @@ use super::*;
 use crate::exec::{Sandbox, User};
 
 /// For something that is worth keeping.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 /// A machine of which only the folder for temporary files is of interest.
 struct Scene {

@@ -16,56 +16,87 @@ const MAX_BLOCKS: usize = 200;
 pub struct Sample {
     pub order: Vec<usize>,
     pub scale: f64,
+    /// What is drawn as a whole; see [`Units`].
+    of_row: Option<Vec<usize>>,
+    block: usize,
 }
 
 impl Sample {
     /// All of `order`, or a part of it when there is too much. Groups stay whole.
     pub fn of(order: &[usize], groups: Option<&[u32]>, rng: &mut Rng) -> Self {
-        let n = order.len();
-        if n <= LARGE {
+        let (order, scale) = match groups {
+            _ if order.len() <= LARGE => (order.to_vec(), 1.0),
+            None => some_rows(order, rng),
+            Some(groups) => some_groups(order, groups, rng),
+        };
+        Self {
+            of_row: groups.map(|groups| dense(&order, groups).0),
+            block: 1,
+            order,
+            scale,
+        }
+    }
+
+    /// Rows in order of time, `of_row` the moment of each, to be drawn in blocks of `block` moments. Where a part stands
+    /// for all it is of whole blocks, which begin at fixed places then.
+    pub fn in_time(order: &[usize], of_row: &[usize], block: usize, rng: &mut Rng) -> Self {
+        if order.len() <= LARGE {
             return Self {
                 order: order.to_vec(),
                 scale: 1.0,
+                of_row: Some(of_row.to_vec()),
+                block,
             };
         }
-        let Some(groups) = groups else {
-            // Knuth's selection sampling keeps the order.
-            let (mut wanted, mut left) = (LARGE, n);
-            let mut keep = |_: &&usize| {
-                let take = rng.below(left) < wanted;
-                left -= 1;
-                wanted -= usize::from(take);
-                take
-            };
-            let order = order.iter().filter(|row| keep(row)).copied().collect();
-            return Self {
-                order,
-                scale: (LARGE as f64 / n as f64).sqrt(),
-            };
-        };
-        let (of_row, n_groups) = dense(order, groups);
-        let mut sizes = vec![0; n_groups];
-        for group in &of_row {
-            sizes[*group] += 1;
+        let mut blocks = vec![0; order.iter().max().map_or(0, |last| last + 1)];
+        for (row, moment) in order.iter().zip(of_row) {
+            blocks[*row] = u32::try_from(moment / block.max(1)).unwrap_or(u32::MAX);
         }
-        let mut shuffled: Vec<usize> = (0..n_groups).collect();
-        rng.shuffle(&mut shuffled);
-        let (mut kept, mut n_kept, mut n_rows) = (vec![false; n_groups], 0, 0);
-        for group in shuffled {
-            if n_rows >= LARGE {
-                break;
-            }
-            kept[group] = true;
-            n_kept += 1;
-            n_rows += sizes[group];
-        }
-        let pairs = order.iter().zip(&of_row);
-        let order = pairs.filter(|(_, group)| kept[**group]).map(|(row, _)| *row).collect();
-        Self {
-            order,
-            scale: (f64::from(n_kept) / n_groups as f64).sqrt(),
+        Self::of(order, Some(&blocks), rng)
+    }
+
+    pub fn units(&self) -> Units<'_> {
+        Units {
+            of_row: self.of_row.as_deref(),
+            block: self.block,
         }
     }
+}
+
+/// [`LARGE`] rows in their order, by Knuth's selection sampling.
+fn some_rows(order: &[usize], rng: &mut Rng) -> (Vec<usize>, f64) {
+    let (mut wanted, mut left) = (LARGE, order.len());
+    let mut keep = |_: &&usize| {
+        let take = rng.below(left) < wanted;
+        left -= 1;
+        wanted -= usize::from(take);
+        take
+    };
+    let kept = order.iter().filter(|row| keep(row)).copied().collect();
+    (kept, (LARGE as f64 / order.len() as f64).sqrt())
+}
+
+/// Whole groups until there are [`LARGE`] rows.
+fn some_groups(order: &[usize], groups: &[u32], rng: &mut Rng) -> (Vec<usize>, f64) {
+    let (of_row, n_groups) = dense(order, groups);
+    let mut sizes = vec![0; n_groups];
+    for group in &of_row {
+        sizes[*group] += 1;
+    }
+    let mut shuffled: Vec<usize> = (0..n_groups).collect();
+    rng.shuffle(&mut shuffled);
+    let (mut kept, mut n_kept, mut n_rows) = (vec![false; n_groups], 0, 0);
+    for group in shuffled {
+        if n_rows >= LARGE {
+            break;
+        }
+        kept[group] = true;
+        n_kept += 1;
+        n_rows += sizes[group];
+    }
+    let pairs = order.iter().zip(&of_row);
+    let order = pairs.filter(|(_, group)| kept[**group]).map(|(row, _)| *row).collect();
+    (order, (f64::from(n_kept) / n_groups as f64).sqrt())
 }
 
 /// Groups of the rows of `order` as numbers from 0 in order of appearance, and how many there are.
@@ -90,24 +121,48 @@ pub struct Draws {
     jackknife: Vec<f64>,
 }
 
+/// What is drawn, and left out, as a whole.
+#[derive(Debug, Clone, Copy)]
+pub struct Units<'a> {
+    /// The unit of each row, numbers from 0 without gaps; `None`: every row is one.
+    pub of_row: Option<&'a [usize]>,
+    /// So many units that follow each other are drawn together; 1 where their order means nothing.
+    pub block: usize,
+}
+
+impl Units<'_> {
+    /// How many there are in so many rows.
+    pub fn number(&self, n_rows: usize) -> usize {
+        self.of_row
+            .map_or(n_rows, |units| units.iter().max().map_or(0, |last| last + 1))
+    }
+}
+
 /// Every statistic on the same resamples.
 ///
-/// `groups` holds one number from 0 a row, without gaps; groups are drawn and left out as a whole.
+/// Blocks begin anywhere and go on at the first unit after the last one, so that every unit is drawn equally often.
+/// Source for blocks: Politis & Romano, *A circular block-resampling procedure for stationary data* (1992).
 pub fn bootstrap(
     n_rows: usize,
-    groups: Option<&[usize]>,
+    resampled: &Units<'_>,
     n_draws: usize,
     rng: &mut Rng,
     statistics: &[&Statistic<'_>],
 ) -> Vec<Draws> {
-    let n_units = groups.map_or(n_rows, |groups| groups.iter().max().map_or(0, |last| last + 1));
+    let (groups, n_units) = (resampled.of_row, resampled.number(n_rows));
+    let block = resampled.block.clamp(1, n_units.max(1));
     let mut all: Vec<Draws> = statistics.iter().map(|_| Draws::default()).collect();
     let mut units = vec![0.0; n_units];
     let mut rows = vec![0.0; n_rows];
     for _ in 0..n_draws {
         units.fill(0.0);
-        for _ in 0..n_units {
-            units[rng.below(n_units)] += 1.0;
+        let mut n_left = n_units;
+        while n_left > 0 {
+            let first = rng.below(n_units);
+            for step in 0..block.min(n_left) {
+                units[(first + step) % n_units] += 1.0;
+            }
+            n_left = n_left.saturating_sub(block);
         }
         spread(&units, groups, &mut rows);
         for (draws, statistic) in all.iter_mut().zip(statistics) {
@@ -117,10 +172,16 @@ pub fn bootstrap(
             }
         }
     }
-    let n_blocks = n_units.min(MAX_BLOCKS);
-    for block in 0..n_blocks {
+    let n_parts = n_units.div_ceil(block).min(MAX_BLOCKS);
+    for part in 0..n_parts {
         for (unit, weight) in units.iter_mut().enumerate() {
-            *weight = f64::from(u8::from(unit % n_blocks != block));
+            // Neighbors that are drawn together are left out together.
+            let of_unit = if block > 1 {
+                unit * n_parts / n_units
+            } else {
+                unit % n_parts
+            };
+            *weight = f64::from(u8::from(of_unit != part));
         }
         spread(&units, groups, &mut rows);
         for (draws, statistic) in all.iter_mut().zip(statistics) {
@@ -164,6 +225,10 @@ impl Draws {
 mod tests {
     use super::*;
 
+    fn rows_of(of_row: Option<&[usize]>) -> Units<'_> {
+        Units { of_row, block: 1 }
+    }
+
     #[test]
     fn a_sample_is_ordered_and_keeps_groups_whole() {
         let order: Vec<usize> = (0..3 * LARGE).rev().collect();
@@ -187,7 +252,7 @@ mod tests {
         let total = |weights: &[f64]| Some(weights.iter().sum::<f64>());
         let torn = |weights: &[f64]| Some(weights.chunks(2).map(|pair| (pair[0] - pair[1]).abs()).sum::<f64>());
         let groups = [0, 0, 1, 1, 2, 2, 3, 3];
-        let draws = bootstrap(8, Some(&groups), 50, &mut Rng::new(1), &[&total, &torn]);
+        let draws = bootstrap(8, &rows_of(Some(&groups)), 50, &mut Rng::new(1), &[&total, &torn]);
         assert!(draws[0].values.iter().all(|total| (total - 8.0).abs() < 1e-12));
         assert!(draws[0].jackknife.iter().all(|total| (total - 6.0).abs() < 1e-12));
         assert!(draws[1].values.iter().all(|torn| torn.abs() < 1e-12));
@@ -195,10 +260,38 @@ mod tests {
     }
 
     #[test]
+    fn blocks_are_neighbors_and_every_unit_is_drawn_equally_often() {
+        let blocks = Units { of_row: None, block: 3 };
+        let torn = |weights: &[f64]| {
+            let n = weights.len();
+            let steps =
+                (0..n).filter(|&i| weights[i] > 0.0 && weights[(i + 1) % n] < 0.5 && weights[(i + n - 1) % n] < 0.5);
+            Some(steps.count() as f64)
+        };
+        let (first, last) = (|weights: &[f64]| Some(weights[0]), |weights: &[f64]| Some(weights[10]));
+        let total = |weights: &[f64]| Some(weights.iter().sum::<f64>());
+        let draws = bootstrap(11, &blocks, 4000, &mut Rng::new(1), &[&torn, &first, &last, &total]);
+        // The last block of a draw has two units, since eleven are wanted: none stands alone.
+        assert!(draws[0].values.iter().all(|torn| *torn < 0.5));
+        for unit in [1, 2] {
+            let mean = crate::stats::mean(&draws[unit].values);
+            assert!((mean - 1.0).abs() < 0.06, "{mean}");
+        }
+        assert!(draws[3].values.iter().all(|total| (total - 11.0).abs() < 1e-12));
+        assert_eq!(draws[3].jackknife, [8.0, 8.0, 8.0, 9.0]);
+    }
+
+    #[test]
     fn too_many_undefined_resamples_have_no_bounds() {
         let defined =
             |share: f64| move |weights: &[f64]| (weights[0] + 10.0 * weights[1] < 10.0 * share).then_some(weights[0]);
-        let mut draws = bootstrap(40, None, 500, &mut Rng::new(1), &[&defined(0.5), &defined(9.0)]);
+        let mut draws = bootstrap(
+            40,
+            &rows_of(None),
+            500,
+            &mut Rng::new(1),
+            &[&defined(0.5), &defined(9.0)],
+        );
         assert!(draws[0].bounds(1.0, &[0.05]).is_none());
         assert!(draws[1].bounds(1.0, &[0.05]).is_some());
     }

@@ -2,7 +2,7 @@
 
 use crate::stats::Rng;
 
-use super::bootstrap::{Sample, Statistic, bootstrap, dense};
+use super::bootstrap::{Sample, Statistic, bootstrap};
 use super::metrics::MetricKind;
 use super::rows::{Rows, canonical_order, common_labels};
 use super::scores::caveat;
@@ -46,8 +46,7 @@ pub fn evaluate(
         .map(|kind| -> Box<Statistic<'_>> { Box::new(move |weights| kind.of_rows(sampled, weights).ok()) })
         .collect();
     let borrowed: Vec<&Statistic<'_>> = statistics.iter().map(AsRef::as_ref).collect();
-    let units = groups.map(|groups| dense(&sample.order, groups).0);
-    let all_draws = bootstrap(sampled.len(), units.as_deref(), N_DRAWS, &mut rng, &borrowed);
+    let all_draws = bootstrap(sampled.len(), &sample.units(), N_DRAWS, &mut rng, &borrowed);
     let ones = vec![1.0; rows.len()];
     metrics
         .iter()

@@ -37,6 +37,16 @@ pub(super) enum Method {
     Bootstrap,
 }
 
+impl Method {
+    /// What each row contributes; `None` where only resampling tells.
+    pub(super) fn contribution(self) -> Option<Contribution> {
+        match self {
+            Self::MeanLoss(of) | Self::Share(of) | Self::Area(of) | Self::Influence(of) => Some(of),
+            Self::Bootstrap => None,
+        }
+    }
+}
+
 impl MetricKind {
     /// The metric on these rows; `None` where it is not defined. Never NaN.
     pub fn score(&self, truth: &Truth, predictions: &Predictions) -> Option<f64> {

@@ -74,16 +74,17 @@ pub struct Comparison {
     pub challenger: Option<f64>,
     /// `challenger - champion` in the metric's unit.
     pub difference: Option<f64>,
-    /// Two-sided 95 % interval of `difference`.
+    /// Two-sided interval of `difference` at 1 − `alpha`.
     pub difference_interval: Option<[f64; 2]>,
     /// `difference` turned so that positive is good; for Agresti–Min the adjusted estimate.
     pub gain: Option<f64>,
-    /// One-sided 95 % bounds of the gain.
+    /// One-sided bounds of the gain at 1 − `alpha`.
     pub lower: Option<f64>,
     pub upper: Option<f64>,
     /// The margin that was applied, in the metric's unit.
     pub margin: f64,
-    /// `paired t`, `Agresti–Min`, `DeLong`, `influence function, t`, `BCa bootstrap`.
+    /// `paired t`, `Agresti–Min`, `DeLong`, `influence function, t`, `BCa bootstrap`; also over groups or in time,
+    /// `corrected resampled t` for folds, and with the number of seeds for repeats.
     pub method: String,
     pub n_rows: usize,
     pub verdict: Verdict,
@@ -91,6 +92,33 @@ pub struct Comparison {
     pub rows_needed: Option<u64>,
     /// Why it is inconclusive, when the numbers alone do not say it.
     pub note: Option<String>,
+    /// The chance of a wrong "better", and of a wrong "not worse", that the bounds are for.
+    #[serde(default = "usual_alpha")]
+    pub alpha: f64,
+    /// Other tests of the same difference, for those who ask; the verdict does not rest on them.
+    #[serde(default)]
+    pub secondary: Vec<Secondary>,
+}
+
+fn usual_alpha() -> f64 {
+    super::compare::ALPHA
+}
+
+/// What another test says about a difference.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Secondary {
+    /// `paired t`, `Wilcoxon signed-rank`, `exact McNemar`, `mid-p McNemar`, `DeLong`, `influence function, t`,
+    /// `Diebold–Mariano`, `corrected resampled t`.
+    pub name: String,
+    /// Two-sided, in [0, 1].
+    pub p: f64,
+    /// Of "the challenger is better", where the test says it; in [0, 1].
+    #[serde(default)]
+    pub p_better: Option<f64>,
+    /// Positive where the challenger is better; of Wilcoxon the sum of the ranks in its favor, of `McNemar` the rows that it
+    /// alone has right.
+    #[serde(default)]
+    pub statistic: Option<f64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,6 +8,7 @@ pub use file::FactsError;
 use serde::{Deserialize, Serialize};
 
 use crate::base::{Digest, Task, Timestamp, Verdict, VersionNumber};
+use crate::drift::DriftResult;
 use crate::evaluate::{Comparison, MetricResult, Plots, SliceComparison, SliceResult};
 use crate::gates::{CommandRun, GateResult, GateStatus};
 use crate::steps::StepOutcome;
@@ -51,6 +52,9 @@ pub struct Facts {
     pub trainer_failed: Option<OwnTraining>,
     pub evaluation: Option<EvaluationFacts>,
     pub comparison: Option<ComparisonFacts>,
+    /// Whether the data changed since production was trained, where that could be asked.
+    #[serde(default)]
+    pub drift: Option<DriftResult>,
     pub gates: Vec<GateResult>,
     pub registry: Option<RegistryFacts>,
     /// Where the run itself is kept; none when nothing but the report is.
@@ -126,6 +130,21 @@ pub struct DataFacts {
     pub columns: Vec<ColumnFacts>,
     pub violations: Vec<Violation>,
     pub leaks: Vec<Leak>,
+    /// What else there is to know about the data, warnings first.
+    #[serde(default)]
+    pub remarks: Vec<Remark>,
+}
+
+/// Something about the data that breaks no rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remark {
+    /// `label-conflicts`, `outliers`, `missing-spelling` …
+    pub code: String,
+    /// A person should look; the rest is good to know.
+    pub is_warning: bool,
+    /// A sentence without a full stop.
+    pub message: String,
+    pub evidence: Vec<String>,
 }
 
 /// One column in short; the full profile is kept with the model.
@@ -295,6 +314,10 @@ pub struct ComparisonFacts {
     pub n_unanswered: usize,
     /// How many challengers this very test set has judged, this one included.
     pub test_set_uses: Option<u64>,
+    /// What else to know about the verdict: where all evidence says more than the metrics that are judged, and how far to
+    /// trust it. Sentences without a full stop.
+    #[serde(default)]
+    pub reasons: Vec<String>,
 }
 
 /// Who was met.

@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 use crate::base::{Direction, ModelName, Verdict, is_invisible, without_escapes};
-use crate::evaluate::{self, Comparison, MIN_ROWS, MetricResult, SliceStatus};
+use crate::evaluate::{self, ALPHA, Comparison, MIN_ROWS, MetricResult, SECONDARY_TESTS, Secondary, SliceStatus};
 use crate::gates::{self, GateStatus};
 
 use super::{Champion, Facts, FactsError, Outcome};
@@ -23,6 +23,8 @@ const MAX_INTEGER: u64 = 1 << 53;
 /// The square of a greater number may be infinite.
 const MAX_MAGNITUDE: f64 = 1e100;
 const MAX_PATH: usize = 255;
+/// Tests beside the one that decides, and sentences about a verdict.
+const MAX_BESIDE: usize = 10;
 
 impl Facts {
     /// Reads facts that somebody else's code may have written.
@@ -117,6 +119,9 @@ impl Facts {
                 }
             }
         }
+        if self.drift.as_ref().is_some_and(|drift| !drift.is_consistent()) {
+            return lie("a picture of drift has more or fewer shares than bins");
+        }
         let n_test = self.data.as_ref().map(|data| data.n_test);
         let compared = self.comparison.iter().flat_map(|comparison| {
             let metrics = comparison.metrics.iter().map(|one| one.n_rows);
@@ -144,6 +149,9 @@ impl Facts {
             }
         }
         if let Some(comparison) = &self.comparison {
+            if comparison.reasons.len() > MAX_BESIDE {
+                return lie("a comparison has too many reasons");
+            }
             check_unique(comparison.metrics.iter().map(|one| one.metric.as_str()))?;
             for one in &comparison.metrics {
                 check_comparison(one)?;
@@ -342,6 +350,19 @@ fn check_results(results: &[MetricResult]) -> Result<(), FactsError> {
     Ok(())
 }
 
+/// Tests that exist, with chances that are some.
+fn check_secondary(tests: &[Secondary]) -> Result<(), FactsError> {
+    let is_chance = |p: f64| (0.0..=1.0).contains(&p);
+    let is_sound = |test: &Secondary| {
+        let numbers = is_chance(test.p) && test.p_better.is_none_or(is_chance);
+        numbers && test.statistic.is_none_or(f64::is_finite) && SECONDARY_TESTS.contains(&test.name.as_str())
+    };
+    if tests.len() > MAX_BESIDE || !tests.iter().all(is_sound) {
+        return lie("a test beside the comparison is none");
+    }
+    Ok(())
+}
+
 fn check_comparison(one: &Comparison) -> Result<(), FactsError> {
     if !has_direction(&one.metric, one.direction) {
         return lie("a metric does not exist, or its good direction is another one");
@@ -356,6 +377,11 @@ fn check_comparison(one: &Comparison) -> Result<(), FactsError> {
             return lie("a difference is not that of its two sides");
         }
     }
+    // A greater chance of being wrong would make more of the same numbers.
+    if !(one.alpha > 0.0 && one.alpha <= ALPHA) {
+        return lie("a comparison is surer than its bounds");
+    }
+    check_secondary(&one.secondary)?;
     match one.verdict {
         Verdict::Inconclusive => Ok(()),
         Verdict::FailedToRun => lie("a comparison says that nothing was compared"),

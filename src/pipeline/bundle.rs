@@ -12,10 +12,11 @@ use crate::track::{Content, ModelRegistry, ModelVersion, RegistryError};
 use crate::train::Model;
 
 use super::draft::chain;
+use super::drift;
 use super::learn::Evaluated;
 use super::onnx::OnnxModel;
 use super::predictor::{HELD_OUT_FILE, HeldOut, Manifest, OwnModel, Predictor};
-use super::seen;
+use super::seen::{self, Seen};
 use super::steps::Made;
 
 /// What `predict` and the next comparison load.
@@ -28,9 +29,17 @@ const PROFILE_FILE: &str = "profile.json";
 const MAX_HELD_OUT_BYTES: usize = 1 << 30;
 
 /// The names that our own files have in a version that the repository's own code made.
-pub const RESERVED: [&str; 5] = [MODEL_FILE, HELD_OUT_FILE, PREDICTIONS_FILE, PROFILE_FILE, seen::FILE];
+pub const RESERVED: [&str; 7] = [
+    MODEL_FILE,
+    HELD_OUT_FILE,
+    PREDICTIONS_FILE,
+    PROFILE_FILE,
+    seen::FILE,
+    drift::FILE,
+    drift::HELD_OUT_ROWS,
+];
 
-/// `model.json`, `model.onnx`, `predictions.csv`, `profile.json`, `train_rows.bin`: the same for the same data, configuration
+/// `model.json`, `model.onnx`, `predictions.csv`, `profile.json`, `drift.json`, `train_rows.bin`, `test_rows.bin`: the same for the same data, configuration
 /// and seed. Of the repository's own model `held_out.json` and what it left stand in the place of `model.onnx`.
 pub fn files(made: &Made) -> BTreeMap<String, Content> {
     let prepared = &made.ready.prepared;
@@ -41,6 +50,14 @@ pub fn files(made: &Made) -> BTreeMap<String, Content> {
         (PREDICTIONS_FILE, predictions),
         (PROFILE_FILE, profile),
         (seen::FILE, made.seen.to_bytes()),
+        (
+            drift::FILE,
+            drift::kept(prepared, &made.evaluated.predictions).to_bytes(),
+        ),
+        (
+            drift::HELD_OUT_ROWS,
+            Seen::of(&prepared.frame, &made.model, &prepared.partition.test).to_bytes(),
+        ),
     ]
     .map(|(name, bytes)| (name.to_owned(), bytes.into()))
     .into();

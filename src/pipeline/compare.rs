@@ -1,10 +1,14 @@
 //! Champion against challenger, scored now on the same held-out rows.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::base::{Alias, ModelName, Verdict};
 use crate::config::Project;
-use crate::evaluate::{self, CompareRule, Comparison, MIN_ROWS, MetricKind, Predictions, Truth};
+use crate::evaluate::{
+    self, ALPHA, ClassCounts, CompareRule, Comparison, Evidence, MIN_ROWS, MetricKind, Noise, Ordered, Predictions,
+    SliceComparison, Truth,
+};
 use crate::facts::{Champion, ComparisonFacts};
 use crate::gates::MetricGate;
 use crate::track::{ModelRegistry, ModelVersion, RegistryError, VersionRef};
@@ -21,7 +25,7 @@ use super::seen::{self, Seen};
 pub enum Met {
     Version {
         version: ModelVersion,
-        model: Box<Predictor>,
+        model: Arc<Predictor>,
         seen: Option<Seen>,
         alias: Option<String>,
     },
@@ -49,7 +53,7 @@ pub async fn load(registry: &dyn ModelRegistry, name: &ModelName, which: &Versio
         VersionRef::Number(_) => None,
     };
     let model = match load_model(registry, &version).await? {
-        Ok(model) => Box::new(model),
+        Ok(model) => Arc::new(model),
         Err(why) => return Ok(Met::Unusable { version, why, alias }),
     };
     let seen = if version.files.contains_key(seen::FILE) {
@@ -74,6 +78,21 @@ pub struct Ground<'a> {
     pub model: &'a Predictor,
     pub seen: &'a Seen,
     pub metrics: &'a [&'static MetricKind],
+    /// What models of the same training with other seeds say about the test rows.
+    pub repeats: &'a [Predictions],
+}
+
+/// What is known from before this run.
+#[derive(Debug, Default)]
+pub struct Past {
+    /// What the metric that decides varies by while nothing changes.
+    pub noise: Option<Noise>,
+    /// What the same training was called before against the same champion.
+    pub earlier: Vec<Verdict>,
+    /// Rows of each class in the data of the champion.
+    pub classes: Option<ClassCounts>,
+    /// How many challengers this test set has judged, this one included.
+    pub uses: Option<u64>,
 }
 
 /// The champion's side of a comparison.
@@ -84,9 +103,9 @@ struct Side {
     unseen: Option<Vec<usize>>,
 }
 
-/// Compares on every metric of the run and on every slice, over the rows that neither model has seen. `uses` counts the
-/// challengers that this test set has judged.
-pub fn compare(ground: &Ground<'_>, met: &Met, uses: Option<u64>) -> ComparisonFacts {
+/// Compares on every metric of the run and on every slice, over the rows that neither model has seen.
+pub fn compare(ground: &Ground<'_>, met: &Met, past: &Past) -> ComparisonFacts {
+    let itself = matches!(met, Met::Version { model, .. } if **model == *ground.model);
     let side = side(ground, met);
     let n_rows = ground.truth.len();
     let unseen: Vec<usize> = side.unseen.unwrap_or_else(|| (0..n_rows).collect());
@@ -103,8 +122,17 @@ pub fn compare(ground: &Ground<'_>, met: &Met, uses: Option<u64>) -> ComparisonF
         .groups
         .as_ref()
         .map(|groups| kept.iter().map(|&row| groups[row]).collect());
+    let times: Option<Vec<f64>> = ground
+        .prepared
+        .times
+        .as_ref()
+        .map(|times| kept.iter().map(|&row| times[row]).collect());
     let seed = ground.project.train.seed;
-    let metrics = ground
+    // Of the champion itself there is but the one that stands in production.
+    let repeats = if itself { &[] } else { ground.repeats };
+    let repeats: Vec<Predictions> = repeats.iter().map(|one| one.select(&kept)).collect();
+    let challengers: Vec<&Predictions> = std::iter::once(&challenger).chain(&repeats).collect();
+    let metrics: Vec<Comparison> = ground
         .metrics
         .iter()
         .map(|kind| match &champion {
@@ -114,28 +142,83 @@ pub fn compare(ground: &Ground<'_>, met: &Met, uses: Option<u64>) -> ComparisonF
                     margin,
                     min_rows: MIN_ROWS,
                     groups: groups.as_deref(),
+                    order: times.as_deref().map(|times| Ordered { horizon: 1, times }),
+                    ..CompareRule::default()
                 };
-                evaluate::compare(&truth, champion, &challenger, kind, &rule, seed)
+                match challengers.as_slice() {
+                    [_, _, ..] => evaluate::compare_repeats(&truth, champion, &challengers, kind, &rule, seed),
+                    _ => evaluate::compare(&truth, champion, &challenger, kind, &rule, seed),
+                }
             }
             Err(why) => not_comparable(kind, &truth, &challenger, why),
         })
         .collect();
-    let slices = champion.as_ref().map(|champion| {
+    let slices = champion.as_ref().ok().map(|champion| {
         let gate = ground.project.gates.slices.as_ref();
         let margin = gate.map(|gate| gate.max_regression).unwrap_or_default();
         let min_rows = gate.map_or(MIN_ROWS, |gate| gate.min_rows);
         let cut = among(&kept, cut(ground.project, ground.prepared));
         evaluate::compare_slices(&truth, champion, &challenger, &cut, groups.as_deref(), margin, min_rows)
     });
+    let slices = slices.unwrap_or_default();
     ComparisonFacts {
+        reasons: reasons(ground, past, &metrics, &slices),
         champion: side.who,
         metrics,
-        slices: slices.unwrap_or_default(),
-        itself: matches!(met, Met::Version { model, .. } if **model == *ground.model),
+        slices,
+        itself,
         n_left_out: n_rows - unseen.len(),
         n_unanswered: unseen.len() - kept.len(),
-        test_set_uses: uses,
+        test_set_uses: past.uses,
     }
+}
+
+/// What all evidence says beyond the gates, whose verdict stays as it is, and how far to trust it.
+fn reasons(ground: &Ground<'_>, past: &Past, metrics: &[Comparison], slices: &[SliceComparison]) -> Vec<String> {
+    let Some((primary, others)) = metrics.split_first() else {
+        return Vec::new();
+    };
+    if primary.champion.is_none() {
+        return Vec::new();
+    }
+    let guardrails = guardrails(&ground.project.gates.metrics, others);
+    let now = evaluate::class_counts(ground.truth);
+    let prevalence = past.classes.as_ref();
+    let prevalence = prevalence.and_then(|before| evaluate::prevalence_shift(before, &now));
+    let decision = evaluate::decide(&Evidence {
+        guardrails: &guardrails,
+        slices,
+        noise: past.noise.as_ref(),
+        earlier: &past.earlier,
+        prevalence: prevalence.as_ref(),
+        test_set_uses: past.uses,
+        ..Evidence::of(primary)
+    });
+    let beyond = decision.beyond(word(primary, &guardrails));
+    beyond.into_iter().chain(decision.doubts).collect()
+}
+
+/// The metrics beside the first one that gates judge. One that is not held against production can be worse, and else says
+/// nothing.
+fn guardrails<'a>(gates: &[MetricGate], others: &'a [Comparison]) -> Vec<&'a Comparison> {
+    let judged = |one: &&Comparison| {
+        gates
+            .iter()
+            .filter(|gate| gate.metric == one.metric && !gate.informational)
+            .any(|gate| gate.max_regression.is_some() || gate.require_improvement || is_lost(one.verdict))
+    };
+    others.iter().filter(judged).collect()
+}
+
+/// What [`gates::overall`](crate::gates::overall) calls these metrics: the first one's word, unless another is worse.
+fn word(primary: &Comparison, guardrails: &[&Comparison]) -> Verdict {
+    let others = guardrails.iter().map(|one| one.verdict);
+    let worse = others.filter(|verdict| is_lost(*verdict));
+    worse.fold(primary.verdict, Verdict::max)
+}
+
+fn is_lost(verdict: Verdict) -> bool {
+    matches!(verdict, Verdict::Worse | Verdict::FailedToRun)
 }
 
 fn side(ground: &Ground<'_>, met: &Met) -> Side {
@@ -236,6 +319,8 @@ fn not_comparable(kind: &MetricKind, truth: &Truth, challenger: &Predictions, wh
         verdict: Verdict::Inconclusive,
         rows_needed: None,
         note: Some(why.to_owned()),
+        alpha: ALPHA,
+        secondary: Vec::new(),
     }
 }
 
@@ -271,4 +356,105 @@ fn baseline(ground: &Ground<'_>) -> (&'static str, Result<Predictions, TargetErr
     };
     let train = train::truth(frame, &partition.train, &ground.project.data.target, *task, known);
     (name, train.map(|train| evaluate::baseline(&train, ground.truth.len())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Span;
+    use crate::gates::{self, OnInconclusive};
+
+    fn one(name: &str, verdict: Verdict) -> Comparison {
+        let truth = Truth::Numbers((0..40).map(f64::from).collect());
+        let side = Predictions::Numbers((0..40).map(|i| f64::from(i) + f64::from(i % 3)).collect());
+        let kind = evaluate::metric(name).unwrap();
+        let alike = evaluate::compare(&truth, &side, &side, kind, &CompareRule::default(), 1);
+        Comparison { verdict, ..alike }
+    }
+
+    fn gate(metric: &str) -> MetricGate {
+        MetricGate {
+            metric: metric.to_owned(),
+            max: None,
+            min: None,
+            max_regression: None,
+            require_improvement: false,
+            informational: false,
+            span: Span {
+                line: 1,
+                column: 1,
+                end_column: 2,
+            },
+        }
+    }
+
+    #[test]
+    fn evidence_begins_with_the_word_of_the_gates() {
+        let verdicts = [
+            Verdict::Better,
+            Verdict::Same,
+            Verdict::Inconclusive,
+            Verdict::Worse,
+            Verdict::FailedToRun,
+        ];
+        let primary_gate = MetricGate {
+            max_regression: Some(evaluate::Margin::default()),
+            ..gate("rmse")
+        };
+        let other_gates = [
+            MetricGate {
+                max_regression: Some(evaluate::Margin::default()),
+                ..gate("mae")
+            },
+            MetricGate {
+                max: Some(1e9),
+                ..gate("mae")
+            },
+            MetricGate {
+                informational: true,
+                ..gate("mae")
+            },
+        ];
+        let mut n_beyond = 0;
+        for (own, other) in verdicts.iter().flat_map(|own| verdicts.map(|other| (*own, other))) {
+            let (primary, other) = (one("rmse", own), one("mae", other));
+            for second in &other_gates {
+                let gates = [primary_gate.clone(), second.clone()];
+                let results: Vec<gates::GateResult> = gates
+                    .iter()
+                    .zip([&primary, &other])
+                    .map(|(gate, compared)| {
+                        let result = evaluate::MetricResult {
+                            name: compared.metric.clone(),
+                            direction: compared.direction,
+                            value: compared.challenger,
+                            interval: None,
+                            note: None,
+                        };
+                        gates::judge_metric(gate, Some(&result), Some(compared), OnInconclusive::Warn)
+                    })
+                    .collect();
+                let others = [other.clone()];
+                let guardrails = guardrails(&gates, &others);
+                let word = word(&primary, &guardrails);
+                assert_eq!(
+                    gates::overall(&results, Some(&primary)).0,
+                    word,
+                    "{own:?} {other:?} {second:?}"
+                );
+                let decision = evaluate::decide(&Evidence {
+                    guardrails: &guardrails,
+                    ..Evidence::of(&primary)
+                });
+                // All evidence is never kinder, and says so wherever it is not the same.
+                assert!(decision.verdict >= word);
+                assert_eq!(decision.beyond(word).is_some(), decision.verdict != word);
+                n_beyond += usize::from(decision.verdict != word);
+            }
+        }
+        assert_eq!(
+            n_beyond, 2,
+            "better and the same, beside what is compared and undecided"
+        );
+    }
 }

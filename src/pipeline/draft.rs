@@ -47,6 +47,7 @@ impl Draft {
             trainer_failed: None,
             evaluation: None,
             comparison: None,
+            drift: None,
             gates: Vec::new(),
             registry: None,
             tracking: None,

@@ -3,27 +3,32 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
-use crate::base::{Diagnostic, Diagnostics, Digest, Task};
+use crate::base::{Diagnostic, Diagnostics, Digest, Task, Timestamp};
 use crate::config::{self, Project};
 use crate::data::{self, DataError, Frame, LeakColumns, Partition, Profile, Role, SplitKind, Summary, Values};
 use crate::evaluate::{self, MetricKind, Predictions, SliceColumn, SliceRule, Truth};
-use crate::facts::{ColumnFacts, DataFacts, EvaluationFacts, Leak, TrainingFacts, Violation};
+use crate::facts::{ColumnFacts, DataFacts, EvaluationFacts, Leak, Remark, TrainingFacts, Violation};
 use crate::sys::Stopwatch;
 use crate::track::Content;
 use crate::train::{self, Estimator, FitError, Model, TargetError};
 
 use super::predictor::{AnswerError, Predictor};
+use super::repeats::{self, Repeats};
 use super::{RunPage, cache};
 
 /// Data that is ready to be learned from.
 pub struct Prepared {
     pub frame: Frame,
+    /// Rows without a target, where there are some: production can be asked about them.
+    pub unlabelled: Option<Frame>,
     /// The place of each row in the data as they were read, where rows were left out.
     pub origin: Option<Vec<usize>>,
     pub task: Task,
     pub partition: Partition,
     /// The group of each test row, where the split keeps groups together.
     pub groups: Option<Vec<u32>>,
+    /// The moment of each test row, where the split is by time: neighbors are no independent evidence.
+    pub times: Option<Vec<f64>>,
     pub features: Vec<String>,
     pub profile: Profile,
     pub facts: DataFacts,
@@ -41,8 +46,8 @@ impl Prepared {
     }
 }
 
-/// Reads, checks, splits and describes the data.
-pub fn prepare(root: &Path, project: &Project) -> Result<Prepared, DataError> {
+/// Reads, checks, splits and describes the data. No date in them is later than `now`.
+pub fn prepare(root: &Path, project: &Project, now: Timestamp) -> Result<Prepared, DataError> {
     let settings = &project.data;
     let loaded = data::read(root, settings)?;
     let mut warnings = loaded.warnings;
@@ -65,10 +70,12 @@ pub fn prepare(root: &Path, project: &Project) -> Result<Prepared, DataError> {
     // Rows without a target teach nothing and can not be scored.
     let (labelled, n_unlabelled) =
         data::rows_with_target(&whole, &settings.target).map_err(|problem| problem.at(settings.target_span))?;
-    let (frame, origin) = if n_unlabelled == 0 {
-        (whole, None)
+    let (frame, unlabelled, origin) = if n_unlabelled == 0 {
+        (whole, None, None)
     } else {
-        (whole.select(&labelled), Some(labelled))
+        let known: HashSet<usize> = labelled.iter().copied().collect();
+        let unlabelled: Vec<usize> = (0..whole.n_rows()).filter(|row| !known.contains(row)).collect();
+        (whole.select(&labelled), Some(whole.select(&unlabelled)), Some(labelled))
     };
     if n_unlabelled > 0 {
         let message = format!("{n_unlabelled} rows have no `{}` and are left out", settings.target);
@@ -115,7 +122,18 @@ pub fn prepare(root: &Path, project: &Project) -> Result<Prepared, DataError> {
         &partition,
         &LeakColumns::of_split(&settings.target, &features, &split.kind),
     );
+    let watched = data::QualitySettings {
+        task: Some(task),
+        time: match &split.kind {
+            SplitKind::Time { column, .. } => Some(column.as_str()),
+            SplitKind::Column { time, .. } => time.as_deref(),
+            SplitKind::Random { .. } | SplitKind::Stratified { .. } | SplitKind::Group { .. } => None,
+        },
+        now: Some(now.0 as f64),
+    };
+    let remarks = data::quality(&frame, &roles, &watched);
     let groups = groups(&frame, &partition, &split.kind);
+    let times = watched.time.and_then(|time| moments(&frame, &partition, time));
     let profile = data::profile(&frame, Some(&partition.train));
     let facts = DataFacts {
         source: settings.source.clone(),
@@ -137,13 +155,16 @@ pub fn prepare(root: &Path, project: &Project) -> Result<Prepared, DataError> {
                 evidence: leak.evidence,
             })
             .collect(),
+        remarks: remarks.into_iter().map(remark).collect(),
     };
     Ok(Prepared {
         frame,
+        unlabelled,
         origin,
         task,
         partition,
         groups,
+        times,
         features,
         profile,
         facts,
@@ -177,6 +198,15 @@ fn violation(found: data::Violation) -> Violation {
         n_rows: found.n_rows,
         evidence: found.evidence,
         span: Some(found.span),
+    }
+}
+
+fn remark(found: data::Finding) -> Remark {
+    Remark {
+        code: found.code,
+        is_warning: found.level == data::Level::Warn,
+        message: found.message,
+        evidence: found.evidence,
     }
 }
 
@@ -217,6 +247,15 @@ fn groups(frame: &Frame, partition: &Partition, kind: &SplitKind) -> Option<Vec<
         *known.entry(label).or_insert(next)
     };
     Some(partition.test.iter().map(of).collect())
+}
+
+/// When each test row was; nothing where a moment is not known.
+fn moments(frame: &Frame, partition: &Partition, time: &str) -> Option<Vec<f64>> {
+    let Values::Numbers(all) = &frame.column(time)?.values else {
+        return None;
+    };
+    let of_test: Vec<f64> = partition.test.iter().map(|&row| all[row]).collect();
+    of_test.iter().all(|moment| moment.is_finite()).then_some(of_test)
 }
 
 fn describe(profile: &Profile, roles: &[Role]) -> Vec<ColumnFacts> {
@@ -262,6 +301,8 @@ pub struct Learned {
     pub left: BTreeMap<String, Content>,
     /// What it predicted for the held-out rows, where it was not asked by us.
     pub predictions: Option<Predictions>,
+    /// What models of the same training with other seeds say about the held-out rows.
+    pub repeats: Vec<Predictions>,
 }
 
 /// Trains, or takes over the model that the same data, settings and seed gave before.
@@ -323,6 +364,7 @@ pub fn learn(
         }
         (record, trained.model, bytes, false)
     };
+    let Repeats { predictions, note } = repeats::of(root, project, estimator, prepared, (key, model.labels()), now)?;
     let facts = TrainingFacts {
         estimator: estimator.name().to_owned(),
         params: model.params().to_vec(),
@@ -338,7 +380,7 @@ pub fn learn(
             .zip(run)
             .filter(|_| reused)
             .map(|(id, run)| format!("{}{id}", run.base)),
-        notes: record.notes,
+        notes: record.notes.into_iter().chain(note).collect(),
         importance: model.importance().into_iter().take(10).collect(),
         own: None,
     };
@@ -348,6 +390,7 @@ pub fn learn(
         facts,
         left: BTreeMap::new(),
         predictions: None,
+        repeats: predictions,
     })
 }
 

@@ -5,6 +5,7 @@ mod cache;
 mod commit;
 mod compare;
 mod draft;
+mod drift;
 mod environment;
 mod judge;
 mod learn;
@@ -16,6 +17,7 @@ mod past_tests;
 mod pickles;
 mod predictor;
 mod publish;
+mod repeats;
 mod run;
 mod seen;
 mod steps;
@@ -39,10 +41,11 @@ pub use bundle::{csv_field, judged_again, load_model, metadata as version_metada
 pub use cache::{is_packed_name, pack as cache_pack, unpack as cache_unpack};
 pub use commit::head as head_commit;
 pub use draft::{beside, chain, gates_digest};
+pub use drift::{Change, Sources, Spot, Watch, Watched, drift_of_files, watch};
 pub use environment::{Built, Fetching, Shelf};
 pub use predictor::{AnswerError, Answers, Predictor};
 pub use publish::{digest as bundle_digest, publish_run};
-pub use run::{Finished, Options, check, compare_versions, run, run_step};
+pub use run::{Finished, Options, check, compare_versions, measure_drift, run, run_step};
 pub use store::{
     RunFiles, StoreError, check_state, directory as run_directory, latest, load, load_facts, run_named, save,
 };

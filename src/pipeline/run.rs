@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::base::Diagnostics;
+use crate::base::{Diagnostics, Verdict};
 use crate::config::Project;
+use crate::drift::Policy;
 use crate::facts::{Facts, Outcome, RegistryFacts};
 use crate::gates::GateStatus;
 use crate::sys::Stopwatch;
@@ -13,8 +14,9 @@ use crate::train;
 
 use super::compare::{self, Met};
 use super::draft::{Draft, chain};
+use super::drift::{self, Before};
 use super::judge::{judge, judge_data_gate};
-use super::meet::{compare_with, compare_with_production};
+use super::meet::{self, Production, compare_with, compare_with_production};
 use super::publish::{self, judge_existing, publish_run};
 use super::steps::{self, Challenger, Made, command_gates, learn_model};
 use super::{Event, Services, bundle, environment, workflow};
@@ -24,6 +26,8 @@ use super::{Event, Services, bundle, environment, workflow};
 pub struct Options {
     /// Why a run that passed does not become a version; `None` when it does.
     pub keep_back: Option<&'static str>,
+    /// Whether training waits for a reason where `gates.drift` says so: on a schedule.
+    pub only_when_due: bool,
     /// The configuration file as the user would name it.
     pub config_file: String,
     pub program_version: &'static str,
@@ -34,6 +38,7 @@ impl Options {
     pub fn publishing(config_file: &str) -> Self {
         Self {
             keep_back: None,
+            only_when_due: false,
             config_file: config_file.to_owned(),
             program_version: env!("CARGO_PKG_VERSION"),
         }
@@ -75,17 +80,74 @@ pub async fn run(project: &Arc<Project>, services: &mut Services, options: &Opti
     }
     let services = &*services;
     draft.tools(command_gates(project, services, options.keep_back.is_none()).await);
-    let made = match workflow::run(&mut draft, project, services, None).await {
-        Ok(()) => learn_model(&mut draft, project, services).await,
+    let ready = match workflow::run(&mut draft, project, services, None).await {
+        Ok(()) => steps::ready(&mut draft, project, services).await,
         Err(workflow::Stopped) => None,
     };
-    if let Some(made) = &made {
-        compare_with_production(&mut draft, project, services, made).await;
+    let mut made = None;
+    if let Some(ready) = ready {
+        let production = meet::production(project, services).await;
+        let policy = project.gates.drift.settings.policy;
+        if policy != Policy::Ignore {
+            let before = before(&production);
+            let due = drift::measure(&mut draft, project, services, &ready.prepared, before).await;
+            if options.only_when_due && policy == Policy::Retrain {
+                match due {
+                    None => return rest(draft, services, production.ok().as_ref()),
+                    Some(why) => draft.facts.alerts.push(format!("trained again: {why}")),
+                }
+            }
+        }
+        made = learn_model(&mut draft, project, services, ready).await;
+        if let Some(made) = &made {
+            compare_with_production(&mut draft, project, services, made, production).await;
+        }
     }
     judge(&mut draft, project, made.as_ref());
     let bundle = made.as_ref().map(bundle::files).unwrap_or_default();
     publish_bundle(&mut draft, project, services, options, &bundle).await;
     draft.finish(bundle)
+}
+
+/// What stands in production, for the comparison of data.
+fn before(production: &Result<Production, RegistryError>) -> Result<Option<Arc<Before>>, String> {
+    match production {
+        Ok(production) => Ok(production.before.clone()),
+        Err(RegistryError::Withheld { why }) => Err(why.clone()),
+        Err(error) => Err(chain(error)),
+    }
+}
+
+/// Nothing changed and nothing is due: production stays as it is, and nothing is trained.
+fn rest(mut draft: Draft, services: &Services, production: Option<&Production>) -> Finished {
+    judge_data_gate(&mut draft);
+    let stays = production
+        .and_then(|production| production.before.as_ref())
+        .map_or_else(|| "production".to_owned(), |before| before.version.number.to_string());
+    let why = format!("nothing is due: {stays} stays");
+    draft.step(services, "train", Outcome::Skipped, Some(why.clone()), 0);
+    let failed = draft.facts.gates.iter().find(|gate| gate.status == GateStatus::Fail);
+    let failed = failed.map(|gate| format!("gate `{}` failed: {}", gate.name, gate.reason));
+    draft.facts.passed = failed.is_none() && !draft.could_not_find_out;
+    draft.facts.verdict = Verdict::Same;
+    draft.facts.reason = failed.unwrap_or(why);
+    draft.finish(BTreeMap::new())
+}
+
+/// Whether the data changed since production was trained, and nothing else.
+pub async fn measure_drift(project: &Arc<Project>, services: &mut Services, options: &Options) -> Finished {
+    let mut draft = Draft::new(project, services, options);
+    if environment::enter(&mut draft, project, services).await.is_err() {
+        return draft.finish(BTreeMap::new());
+    }
+    let services = &*services;
+    if workflow::run(&mut draft, project, services, None).await.is_ok()
+        && let Some(prepared) = steps::prepare(&mut draft, project, services).await
+    {
+        let production = meet::production(project, services).await;
+        drift::measure(&mut draft, project, services, &prepared, before(&production)).await;
+    }
+    draft.finish(BTreeMap::new())
 }
 
 /// One of the repository's own steps, and what it needs.
@@ -182,11 +244,12 @@ async fn challenger_made(
         return None;
     }
     let made = Challenger {
-        model: Arc::from(model),
+        model,
         bytes: Vec::new(),
         seen: seen.unwrap_or_default(),
         left: BTreeMap::new(),
         predictions: None,
+        repeats: Vec::new(),
     };
     steps::evaluate(draft, project, services, ready, made).await
 }

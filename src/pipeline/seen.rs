@@ -18,6 +18,11 @@ impl Seen {
         Self::ascending(rows.iter().filter_map(|&row| digests.get(row).copied()).collect())
     }
 
+    /// Whether it knows each row, by itself: what the data hold of its kind does not matter.
+    pub fn knows(&self, digest: u64) -> bool {
+        self.count(digest) > 0
+    }
+
     fn ascending(mut digests: Vec<u64>) -> Self {
         digests.sort_unstable();
         Self(digests)

@@ -36,6 +36,8 @@ pub struct Made {
     pub left: BTreeMap<String, Content>,
     pub seen: Arc<Seen>,
     pub evaluated: Arc<Evaluated>,
+    /// What models of the same training with other seeds say about the held-out rows.
+    pub repeats: Arc<[Predictions]>,
 }
 
 /// The lint and test gates, one after the other: both may write to the same files.
@@ -107,8 +109,8 @@ pub async fn command_gates(project: &Project, services: &Services, keeps: bool) 
 pub async fn prepare(draft: &mut Draft, project: &Arc<Project>, services: &Services) -> Option<Arc<Prepared>> {
     services.tell(Event::StepStarted { step: "data" });
     let watch = Stopwatch::start();
-    let (root, of) = (services.root.clone(), Arc::clone(project));
-    let prepared = match beside(move || learn::prepare(&root, &of)).await {
+    let (root, of, now) = (services.root.clone(), Arc::clone(project), services.now);
+    let prepared = match beside(move || learn::prepare(&root, &of, now)).await {
         Ok(Ok(prepared)) => prepared,
         Ok(Err(DataError::Problems(problems))) => {
             let first = problems
@@ -172,9 +174,8 @@ pub async fn ready(draft: &mut Draft, project: &Arc<Project>, services: &Service
     Some(Ready { prepared, metrics })
 }
 
-/// Data, training and evaluation. `None`: there is no challenger, and the draft says why.
-pub async fn learn_model(draft: &mut Draft, project: &Arc<Project>, services: &Services) -> Option<Made> {
-    let ready = ready(draft, project, services).await?;
+/// Training and evaluation. `None`: there is no challenger, and the draft says why.
+pub async fn learn_model(draft: &mut Draft, project: &Arc<Project>, services: &Services, ready: Ready) -> Option<Made> {
     services.tell(Event::StepStarted { step: "train" });
     let learned = match &project.train.trainer {
         Trainer::BuiltIn(_) => fit(draft, project, services, &ready).await?,
@@ -187,6 +188,7 @@ pub async fn learn_model(draft: &mut Draft, project: &Arc<Project>, services: &S
         seen,
         left: learned.left,
         predictions: learned.predictions,
+        repeats: learned.repeats,
     };
     evaluate(draft, project, services, ready, made).await
 }
@@ -306,6 +308,7 @@ async fn trained_by_them(
         facts: made.facts,
         left: made.files,
         predictions: Some(made.predictions),
+        repeats: Vec::new(),
     })
 }
 
@@ -317,6 +320,8 @@ pub struct Challenger {
     pub left: BTreeMap<String, Content>,
     /// What it said about the held-out rows when it was made.
     pub predictions: Option<Predictions>,
+    /// What models of the same training with other seeds say about them.
+    pub repeats: Vec<Predictions>,
 }
 
 /// What the repository can do about an error of fitting, and where. `None`: it can not know.
@@ -353,6 +358,7 @@ pub async fn evaluate(
         seen,
         left,
         predictions,
+        repeats,
     } = challenger;
     services.tell(Event::StepStarted { step: "evaluate" });
     let watch = Stopwatch::start();
@@ -387,6 +393,7 @@ pub async fn evaluate(
         left,
         seen: Arc::new(seen),
         evaluated,
+        repeats: repeats.into(),
     })
 }
 

@@ -5,7 +5,9 @@
 /// A report: the first section is the headline, the others follow in reading order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Document {
-    /// What the report is about: the model's name.
+    /// What kind of report it is: `Model report for`, before the subject.
+    pub about: &'static str,
+    /// What the report is about: the model's name, or the data.
     pub subject: String,
     /// The headline as pieces; also the last line on a terminal and the page's title.
     pub title: Inlines,
@@ -50,9 +52,18 @@ pub enum Block {
         tone: Tone,
         text: Inlines,
     },
+    Pairs(Pairs),
+    /// What only a page has room for, and what a comment and a terminal say in its place.
+    Roomy {
+        instead: Inlines,
+        blocks: Vec<Self>,
+    },
 }
 
 pub type Inlines = Vec<Inline>;
+
+/// What most documents are.
+pub const MODEL_REPORT: &str = "Model report for";
 
 /// A piece of a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -166,6 +177,37 @@ pub struct Bar {
     pub share: f64,
     /// What it stands for.
     pub shown: String,
+}
+
+/// What two sides hold in several columns; the most telling column is the first, and is drawn bigger.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pairs {
+    /// What each side is, for the legend.
+    pub sides: [Inlines; 2],
+    pub pairs: Vec<Pair>,
+}
+
+/// One column on both sides, with what changed in words.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pair {
+    pub title: Inlines,
+    pub description: Inlines,
+    pub shape: Shape,
+}
+
+/// Shares of the rows of each side, 0 to 1; every number is finite.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Shape {
+    /// Edges ascend, and are one more than the shares of each side.
+    Histogram { edges: Vec<f64>, shares: [Vec<f64>; 2] },
+    /// Two bars a category, the greatest changes first.
+    Bars(Vec<PairedBar>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct PairedBar {
+    pub label: String,
+    pub shares: [f64; 2],
 }
 
 pub fn text(text: impl Into<String>) -> Inline {

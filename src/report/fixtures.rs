@@ -2,7 +2,7 @@
 
 use crate::base::{Digest, Direction, Span, Task, Timestamp, Verdict, VersionNumber};
 use crate::evaluate::{
-    Comparison, ConfusionMatrix, CurvePoint, MetricResult, Plots, SliceComparison, SliceResult, SliceStatus,
+    Comparison, ConfusionMatrix, CurvePoint, MetricResult, Plots, Secondary, SliceComparison, SliceResult, SliceStatus,
 };
 use crate::facts::*;
 use crate::gates::{CommandRun, GateResult, GateStatus};
@@ -54,6 +54,8 @@ fn compare(pair: Pair, method: &str, n_rows: usize) -> Comparison {
         verdict: pair.verdict,
         rows_needed: None,
         note: None,
+        alpha: 0.05,
+        secondary: Vec::new(),
     }
 }
 
@@ -259,6 +261,7 @@ pub fn better() -> Facts {
             ],
             violations: Vec::new(),
             leaks: Vec::new(),
+            remarks: Vec::new(),
         }),
         training: Some(TrainingFacts {
             estimator: "ridge".to_owned(),
@@ -304,6 +307,7 @@ pub fn better() -> Facts {
                 ..Plots::default()
             },
         }),
+        drift: None,
         comparison: Some(ComparisonFacts {
             champion: Champion::Version {
                 alias: Some("production".to_owned()),
@@ -330,6 +334,7 @@ pub fn better() -> Facts {
             n_left_out: 0,
             n_unanswered: 0,
             test_set_uses: Some(7),
+            reasons: Vec::new(),
         }),
         gates: vec![
             gate(
@@ -427,6 +432,18 @@ pub fn inconclusive() -> Facts {
     let comparison = facts.comparison.as_mut().unwrap();
     comparison.metrics = compared;
     comparison.test_set_uses = Some(23);
+    comparison.reasons = [
+        "the difference of ROC AUC, 0.0039, is within the noise: 6 runs without a change differ by up to 0.0062",
+        "these test rows have judged 23 challengers, and the more they judge the sooner one is better by chance",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    comparison.metrics[0].secondary = vec![Secondary {
+        name: "DeLong".to_owned(),
+        p: 0.4213,
+        p_better: Some(0.789),
+        statistic: Some(-0.804),
+    }];
     comparison.slices = vec![
         slice("contract=Month-to-month", 775, (0.241, 0.2464), 0.41, SliceStatus::Ok),
         slice("contract=One year", 295, (0.118, 0.1153), 1.0, SliceStatus::Ok),
@@ -655,8 +672,8 @@ pub fn failed() -> Facts {
     facts
 }
 
-pub fn all() -> [(&'static str, Facts); 5] {
-    [
+pub fn all() -> Vec<(&'static str, Facts)> {
+    vec![
         ("better", better()),
         ("inconclusive", inconclusive()),
         ("worse", worse()),

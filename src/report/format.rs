@@ -93,6 +93,15 @@ pub fn percent(share: f64) -> String {
     )
 }
 
+/// A p-value: `< 0.001`, `0.013`, `0.42`; `—` if it is not a number.
+pub fn p_value(p: f64) -> String {
+    if p < 0.001 {
+        "< 0.001".to_owned()
+    } else {
+        fixed(p, if p < 0.1 { 3 } else { 2 })
+    }
+}
+
 /// `12,345`.
 pub fn count(n: u64) -> String {
     let digits = n.to_string();
@@ -162,6 +171,18 @@ pub fn sparkline(counts: &[u64]) -> String {
         .collect()
 }
 
+/// Two lists of shares as bars on one scale, as [`sparkline`] draws counts; what is no share is drawn as nothing.
+pub fn sparklines(shares: [&[f64]; 2]) -> [String; 2] {
+    let greatest = shares.iter().copied().flatten().copied().fold(0.0, f64::max);
+    let bar = |share: f64| {
+        let step = if greatest > 0.0 { share / greatest * 7.0 } else { 0.0 };
+        // Rounded up, but for what a division adds.
+        let index = (0..7).find(|i| f64::from(*i) >= step - 1e-9).unwrap_or(7_u8);
+        BARS[if share > 0.0 { usize::from(index).max(1) } else { 0 }]
+    };
+    shares.map(|side| side.iter().map(|share| bar(*share)).collect())
+}
+
 /// Values as bars between the least and the greatest; values that are not finite are left out.
 pub fn trend(values: &[f64]) -> String {
     let finite = || values.iter().copied().filter(|v| v.is_finite());
@@ -204,6 +225,11 @@ mod tests {
         assert_eq!(signed_percent(-0.0343), "−3.4\u{a0}%");
         assert_eq!(signed_percent(0.317), "+32\u{a0}%");
         assert_eq!(percent(0.2), "20\u{a0}%");
+        assert_eq!(
+            [0.0, 0.000_999, 0.0134, 0.42, 1.0].map(p_value),
+            ["< 0.001", "< 0.001", "0.013", "0.42", "1.00"]
+        );
+        assert_eq!(p_value(f64::NAN), "—");
         assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!(n_of(1, "row", "rows"), "1 row");
         assert_eq!(bytes(999), "999\u{a0}bytes");
@@ -217,10 +243,13 @@ mod tests {
     }
 
     #[test]
-    fn sparklines() {
+    fn lines_of_bars() {
         assert_eq!(sparkline(&[0, 1, 50, 100]), "▁▂▅█");
         assert_eq!(sparkline(&[0, 0]), "▁▁");
         assert_eq!(sparkline(&[u64::MAX, 1]), "█▂");
+        assert_eq!(sparklines([&[0.0, 0.5, 0.5], &[0.01, 0.0, 1.0]]), ["▁▅▅", "▂▁█"]);
+        assert_eq!(sparklines([&[0.0], &[f64::NAN]]), ["▁", "▁"]);
+        assert_eq!(sparklines([&[], &[]]), ["", ""]);
         assert_eq!(trend(&[1.0, 2.0, 3.0]), "▁▅█");
         assert_eq!(trend(&[2.0, 2.0]), "▄▄");
         assert_eq!(trend(&[f64::NAN]), "");

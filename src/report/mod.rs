@@ -17,5 +17,6 @@ mod tests;
 pub use document::{Document, Tone};
 pub use render::{Html, Json, Markdown, Render, Terminal};
 pub use sections::{
-    Around, VersionRow, around, document_title, gate, help, problems, refusal, registry, sections, statement, title,
+    Around, VersionRow, around, document_title, drift_document, gate, help, problems, refusal, registry, sections,
+    statement, title,
 };

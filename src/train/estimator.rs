@@ -71,6 +71,11 @@ pub trait Estimator: Debug + Send + Sync {
     fn params(&self) -> Vec<(&'static str, String)>;
     fn scaling(&self) -> Scaling;
 
+    /// Whether another seed may give another model.
+    fn draws(&self) -> bool {
+        false
+    }
+
     /// Fits the training matrix: at least one row and one column, finite, of magnitudes up to
     /// [`MAX_MAGNITUDE`](super::preprocess::MAX_MAGNITUDE); two or more classes, each with a row.
     ///

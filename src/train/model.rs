@@ -222,6 +222,25 @@ impl Model {
         all
     }
 
+    /// Feature → its share of what [`Model::importance`] says of all columns that it was encoded to, without signs; the
+    /// shares sum to 1, or there are none where nothing matters.
+    pub fn feature_importance(&self) -> BTreeMap<String, f64> {
+        let mut of_column = self.core.importance().into_iter();
+        let mut shares = BTreeMap::new();
+        for feature in &self.preprocessing.features {
+            let own: f64 = of_column.by_ref().take(feature.encoding.width()).map(f64::abs).sum();
+            shares.insert(feature.name.clone(), own);
+        }
+        let whole: f64 = shares.values().sum();
+        if whole <= 0.0 || !whole.is_finite() {
+            return BTreeMap::new();
+        }
+        for share in shares.values_mut() {
+            *share /= whole;
+        }
+        shares
+    }
+
     pub(super) fn preprocessing(&self) -> &Preprocessing {
         &self.preprocessing
     }

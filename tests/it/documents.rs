@@ -47,6 +47,17 @@ fn the_readme_lists_every_key_and_estimator() {
     }
 }
 
+#[test]
+fn the_guide_to_drift_lists_every_test() {
+    let ran = Repository::of(&[]).run(&["schema", "--table", "tests"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    check(
+        "docs/drift.md",
+        &ran.stdout,
+        Some(("<!-- tests -->", "<!-- /tests -->")),
+    );
+}
+
 /// The first block of YAML and every `wandb: {…}` of the guide, in a configuration.
 #[test]
 fn the_program_takes_what_the_guide_to_wandb_writes() {

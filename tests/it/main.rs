@@ -10,6 +10,7 @@ mod agreement;
 mod architecture;
 mod commands;
 mod documents;
+mod drift;
 mod edges;
 mod environments;
 mod events;

@@ -16,7 +16,7 @@ pub fn settings() -> insta::Settings {
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "[moment]"),
         (r"Time \*\*[^*]+\*\*", "Time **[time]**"),
         (r"\| \d+ ms \|", "| [time] |"),
-        (r"\d+(\.\d+)?[ \u{a0}]?(ms|s)\b", "[time]"),
+        (r"((&#60;|<)[ \u{a0}])?\d+(\.\d+)?[ \u{a0}]?(ms|s)\b", "[time]"),
         (r"\d{8}T\d{6}Z-[0-9a-f]{12}", "[run]"),
         (r"commit [0-9a-f]{7}\b", "commit [commit]"),
         (r"\b(at|in) [0-9a-f]{7}\b", "$1 [commit]"),

@@ -427,7 +427,7 @@ async fn retrain(desk: &Desk, invocation: &Invocation, opened: &Opened) -> Resul
         keep_back: None,
         place: Place::DefaultBranch,
     };
-    let ended = evaluate::evaluate(desk, invocation, &job, Work::Run).await;
+    let ended = Box::pin(evaluate::evaluate(desk, invocation, &job, Work::Run)).await;
     let (tone, word) = match ended.code {
         PASSED => (Tone::Good, "Trained"),
         FAILED => (Tone::Warn, "Trained, and it did not pass"),

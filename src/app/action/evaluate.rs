@@ -189,6 +189,11 @@ async fn run(
         None => Options::publishing(&opened.file),
         Some(why) => Options::keeping_back(&opened.file, why),
     };
+    let options = Options {
+        // Who asks for training by its name gets it.
+        only_when_due: job.place == Place::Schedule && desk.inputs.command.is_none(),
+        ..options
+    };
     let restored = restore_cache(desk, &opened.root).await;
     let (events, listener) = unbounded_channel();
     let asked = Asked {

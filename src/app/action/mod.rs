@@ -176,12 +176,12 @@ async fn work(desk: &Desk, invocation: &Invocation) -> u8 {
     let invocation = &invocation;
     match plan::plan(&desk.context, &desk.inputs) {
         Job::Evaluate(job) => {
-            evaluate::evaluate(desk, invocation, &job, evaluate::Work::Run)
+            Box::pin(evaluate::evaluate(desk, invocation, &job, evaluate::Work::Run))
                 .await
                 .code
         }
         Job::Check(job) => {
-            evaluate::evaluate(desk, invocation, &job, evaluate::Work::Check)
+            Box::pin(evaluate::evaluate(desk, invocation, &job, evaluate::Work::Check))
                 .await
                 .code
         }

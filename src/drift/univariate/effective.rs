@@ -36,9 +36,10 @@ pub fn rows(ordered: &[f64]) -> f64 {
 }
 
 /// Mann and Whitney's two-sided p-value, with the standard error of fewer rows.
-pub fn mann_whitney(numbers: &Numbers, [a, b]: [f64; 2]) -> f64 {
-    let z = -normal_quantile(mann_whitney::two_sided_p(numbers) / 2.0);
-    let [n, m] = [numbers.moments[0].n as f64, numbers.moments[1].n as f64];
-    let shrink = ((a * b / (a + b)) / (n * m / (n + m))).min(1.0).sqrt();
-    (2.0 * normal_sf(z.max(0.0) * shrink)).min(1.0)
+pub fn mann_whitney(numbers: &Numbers, effective: [f64; 2]) -> f64 {
+    let shared = |[first, second]: [f64; 2]| first * second / (first + second);
+    let rows = numbers.moments.map(|moments| moments.n as f64);
+    let deviation = -normal_quantile(mann_whitney::two_sided_p(numbers) / 2.0);
+    let shrink = (shared(effective) / shared(rows)).min(1.0).sqrt();
+    (2.0 * normal_sf(deviation.max(0.0) * shrink)).min(1.0)
 }

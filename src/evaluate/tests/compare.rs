@@ -6,15 +6,15 @@ use super::super::{CompareRule, Comparison, Margin, Predictions, SliceStatus, Tr
 use super::{Table, binary, class_truth, close, labels};
 use crate::base::Verdict;
 
-struct Case {
-    expected: Value,
+pub struct Case {
+    pub expected: Value,
     table: Table,
-    truth: Truth,
-    champion: Predictions,
-    challenger: Predictions,
+    pub truth: Truth,
+    pub champion: Predictions,
+    pub challenger: Predictions,
 }
 
-fn case(name: &str) -> Case {
+pub fn case(name: &str) -> Case {
     let (csv, json) = match name {
         "breast-cancer-lr" => (
             include_str!("../../../fixtures/compare/breast-cancer-lr/predictions.csv"),
@@ -64,7 +64,7 @@ fn case(name: &str) -> Case {
     }
 }
 
-const CASES: [&str; 5] = [
+pub const CASES: [&str; 5] = [
     "breast-cancer-lr",
     "breast-cancer-tie",
     "digits-knn-lr",
@@ -81,7 +81,7 @@ impl Case {
         let rule = CompareRule {
             margin,
             min_rows: 2,
-            groups: None,
+            ..CompareRule::default()
         };
         compare(
             &self.truth,
@@ -124,7 +124,7 @@ fn metrics_are_those_of_scikit_learn() {
 }
 
 /// The record of one test, by its loss where it has one.
-fn record<'a>(case: &'a Case, test: &str, loss: Option<&str>) -> Option<&'a Value> {
+pub fn record<'a>(case: &'a Case, test: &str, loss: Option<&str>) -> Option<&'a Value> {
     let tests = case.expected["tests"].as_array().unwrap();
     tests.iter().find(|t| t["test"] == test && t["loss"].as_str() == loss)
 }

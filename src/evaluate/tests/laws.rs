@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::super::{
-    CompareRule, Comparison, Margin, MetricKind, Predictions, Truth, compare, compare_slices, evaluate, metrics_for,
-    plots,
+    CompareRule, Comparison, Margin, MetricKind, Ordered, Predictions, Truth, compare, compare_repeats, compare_slices,
+    evaluate, metrics_for, plots,
 };
 use super::labels;
 use crate::base::{Task, Verdict};
@@ -95,7 +95,7 @@ impl Sides {
                 absolute: Some(margin),
             },
             min_rows: 2,
-            groups: None,
+            ..CompareRule::default()
         };
         compare(&self.truth, &self.champion, &self.challenger, kind, &rule, 5)
     }
@@ -201,6 +201,53 @@ proptest! {
                 let (Some(lower), Some(upper)) = (one.lower, other.upper) else { continue };
                 prop_assert!((lower + upper).abs() <= 1e-9 * (size + lower.abs()), "{:?} {:?}", one, other);
                 prop_assert_eq!(one.verdict == Verdict::Better, other.verdict == Verdict::Worse);
+            }
+        }
+    }
+
+    #[test]
+    fn rows_in_time_are_compared_whatever_their_order_in_the_file(
+        sides in sides(2..25),
+        times in prop::collection::vec(prop_oneof![(0_u8..30).prop_map(f64::from), Just(-0.0), Just(1e300)], 25),
+        horizon in 0_usize..6,
+        seed in 0_u64..1000,
+    ) {
+        let n = sides.truth.len();
+        let rows = shuffled(n, seed);
+        let ordered = |sides: &Sides, times: &[f64], kind: &MetricKind| {
+            let rule = CompareRule {
+                min_rows: 2,
+                order: Some(Ordered { horizon, times }),
+                ..CompareRule::default()
+            };
+            compare(&sides.truth, &sides.champion, &sides.challenger, kind, &rule, 5)
+        };
+        let moved: Vec<f64> = rows.iter().map(|row| times[*row]).collect();
+        let other = sides.select(&rows);
+        for kind in metrics_for(sides.task) {
+            let one = ordered(&sides, &times[..n], kind);
+            prop_assert!(finite(&one) && one.lower <= one.upper, "{:?}", one);
+            prop_assert!(one.secondary.iter().all(|test| (0.0..=1.0).contains(&test.p)), "{:?}", one);
+            prop_assert_eq!(one, ordered(&other, &moved, kind));
+        }
+    }
+
+    #[test]
+    fn repeats_are_never_nan_and_in_no_order(sides in sides(2..15)) {
+        let n = sides.truth.len();
+        let third = sides.champion.select(&(0..n).rev().collect::<Vec<_>>());
+        let rule = CompareRule { min_rows: 2, ..CompareRule::default() };
+        for kind in metrics_for(sides.task) {
+            let of = |challengers: &[&Predictions]| {
+                compare_repeats(&sides.truth, &sides.champion, challengers, kind, &rule, 5)
+            };
+            let (one, other) = (of(&[&sides.challenger, &third]), of(&[&third, &sides.challenger]));
+            prop_assert!(finite(&one) && one.lower <= one.upper, "{:?}", one);
+            prop_assert!(one.lower.is_some() || one.note.is_some());
+            // Why there are none depends on which challenger is met first.
+            prop_assert_eq!(one.lower.is_some(), other.lower.is_some());
+            if one.lower.is_some() {
+                prop_assert_eq!(one, other);
             }
         }
     }

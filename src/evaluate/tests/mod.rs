@@ -1,6 +1,8 @@
 //! Metrics and comparisons against independent implementations, and the laws they keep.
 
+mod calibration;
 mod compare;
+mod evidence;
 mod laws;
 mod oracle;
 mod parts;

@@ -45,6 +45,8 @@ fn comparison(verdict: Verdict) -> Comparison {
         verdict,
         rows_needed: (verdict == Verdict::Inconclusive).then_some(254),
         note: None,
+        alpha: 0.05,
+        secondary: Vec::new(),
     }
 }
 

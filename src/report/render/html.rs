@@ -8,7 +8,7 @@ use super::super::document::{Block, Chart, Document, Figure, Inline, Picture, Se
 use super::super::format;
 use super::super::text::{MAX_NAME, MAX_TEXT, line, without_commands};
 use super::terminal::symbol;
-use super::{Part, Render, fit, svg};
+use super::{Part, Render, fit, pairs, svg};
 
 /// Rows of one table.
 const MAX_ROWS: usize = 250;
@@ -50,7 +50,8 @@ impl Render for Html {
              content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
              <title>{subject}: {title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n\
-             <p class=\"subject\">Model report for <b>{subject}</b></p>\n"
+             <p class=\"subject\">{about} <b>{subject}</b></p>\n",
+            about = document.about,
         );
         for part in &parts {
             out.push_str(&part.text);
@@ -190,6 +191,8 @@ fn write_block(out: &mut String, block: &Block, open: bool) {
                 inlines(text)
             ),
         ),
+        Block::Pairs(shown) => pairs::write(out, shown),
+        Block::Roomy { blocks: inner, .. } => blocks(out, inner, open),
     }
 }
 
@@ -316,7 +319,7 @@ fn write_matrix(out: &mut String, labels: &[String], counts: &[Vec<u64>]) {
     out.push_str("</tbody></table></div>\n");
 }
 
-fn inlines(pieces: &[Inline]) -> String {
+pub fn inlines(pieces: &[Inline]) -> String {
     pieces
         .iter()
         .map(|piece| match piece {

@@ -2,7 +2,7 @@
 
 use unicode_width::UnicodeWidthStr as _;
 
-use super::super::document::{Bar, Interval, Tone};
+use super::super::document::{Bar, Interval, PairedBar, Tone};
 use super::super::format;
 use super::super::text::line;
 
@@ -216,6 +216,54 @@ pub fn histogram(edges: &[f64], counts: &[u64], width: usize) -> Vec<String> {
         .map(|((_, count), label)| {
             let bar = nearest(*count as f64 / most as f64, width);
             format!("{label:>label_width$} ┤{} {}", "█".repeat(bar), format::count(*count))
+        })
+        .collect()
+}
+
+/// The two sides above each other on one scale, over their range.
+pub fn paired_histogram(edges: &[f64], shares: &[Vec<f64>; 2], room: usize) -> Vec<String> {
+    let n_bins = shares[0].len().max(1);
+    let cells = (room.saturating_sub(11).min(60) / n_bins).max(1);
+    let wide = |bars: &str| -> String {
+        let bars = bars.chars();
+        bars.flat_map(|bar| std::iter::repeat_n(bar, cells)).collect()
+    };
+    let [reference, current] = format::sparklines([&shares[0], &shares[1]]);
+    let mut out = vec![
+        format!("reference  {}", wide(&reference)),
+        format!("current    {}", wide(&current)),
+    ];
+    if let (Some(first), Some(last)) = (edges.first(), edges.last()) {
+        let ends = [format::short(*first), format::short(*last)];
+        let used = ends[0].chars().count() + ends[1].chars().count();
+        let gap = (n_bins * cells).saturating_sub(used).max(1);
+        out.push(format!("           {}{}{}", ends[0], " ".repeat(gap), ends[1]));
+    }
+    out
+}
+
+/// Two lines a category, the reference above the current side.
+pub fn paired_bars(bars: &[PairedBar], room: usize) -> Vec<String> {
+    let labels: Vec<String> = bars.iter().map(|bar| line(&bar.label, 20)).collect();
+    let label_width = labels.iter().map(|label| label.width()).max().unwrap_or(0);
+    let width = room.saturating_sub(label_width + 22).clamp(6, 40);
+    let greatest = bars.iter().flat_map(|bar| bar.shares).fold(0.0, f64::max);
+    let drawn = |share: f64| {
+        if share > 0.0 {
+            bar(share / greatest, width) + " "
+        } else {
+            String::new()
+        }
+    };
+    bars.iter()
+        .zip(&labels)
+        .flat_map(|(one, label)| {
+            let fill = " ".repeat(label_width.saturating_sub(label.width()));
+            let [reference, current] = one.shares.map(|share| drawn(share) + &format::percent(share));
+            [
+                format!("{label}{fill}  reference  {reference}"),
+                format!("{:label_width$}  current    {current}", ""),
+            ]
         })
         .collect()
 }

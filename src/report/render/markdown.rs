@@ -8,7 +8,9 @@
 //!   zero-width space separates `@`, `#`, `:` and the like from what follows. `$`, which starts math, becomes its
 //!   full-width form.
 
-use super::super::document::{Address, Block, Chart, Document, Figure, Inline, Picture, Table, Tone, plain};
+use super::super::document::{
+    Address, Block, Chart, Document, Figure, Inline, PairedBar, Pairs, Picture, Shape, Table, Tone, plain,
+};
 use super::super::text::{MAX_NAME, MAX_TEXT, block, line, without_commands};
 use super::super::{format, text};
 use super::{Part, Render, fit, lines};
@@ -137,7 +139,32 @@ impl Writer {
             ),
             Block::Code { language, text } => fenced(language, &text::block(text)),
             Block::Callout { tone, text } => format!("> [!{}]\n> {}", alert(*tone), inlines(text, Place::Start)),
+            Block::Pairs(pairs) => self.pairs(pairs),
+            Block::Roomy { instead, .. } if instead.is_empty() => String::new(),
+            Block::Roomy { instead, .. } => format!("<sub>{}</sub>", inlines(instead, Place::Inside)),
         }
+    }
+
+    /// The most telling column, if it can be drawn; the shapes of the others are in their table.
+    fn pairs(&mut self, pairs: &Pairs) -> String {
+        let Some(first) = pairs.pairs.first().filter(|_| self.n_diagrams < MAX_DIAGRAMS) else {
+            return String::new();
+        };
+        let lines = match &first.shape {
+            Shape::Histogram { edges, shares } => paired_histogram(edges, shares),
+            Shape::Bars(bars) => paired_bars(bars),
+        };
+        if lines.is_none() {
+            return String::new();
+        }
+        let caption = format!(
+            "**{}.** {}. Bars: {}. Line: {}.",
+            inlines(&first.title, Place::Inside),
+            inlines(&first.description, Place::Inside),
+            inlines(&pairs.sides[0], Place::Inside),
+            inlines(&pairs.sides[1], Place::Inside)
+        );
+        self.diagram(&caption, lines)
     }
 
     fn picture(&mut self, picture: &Picture) -> String {
@@ -531,6 +558,53 @@ fn line_chart(names: (&str, &str), points: &[[f64; 2]], ticks: &[String], diagon
             plain_number(high, decimals)
         ),
         format!("line {}", numbers(&values, decimals)),
+    ])
+}
+
+/// Shares in percent, with the decimals that the greatest needs.
+fn percents(shares: &[f64], greatest: f64) -> String {
+    let shown: Vec<f64> = shares.iter().map(|share| share * 100.0).collect();
+    numbers(&shown, if greatest < 0.1 { 2 } else { 1 })
+}
+
+fn percent_axis(shares: [&[f64]; 2]) -> Option<(String, f64)> {
+    let greatest = shares.iter().copied().flatten().copied().fold(0.0, f64::max);
+    (greatest > 0.0).then(|| {
+        let end = plain_number(greatest * 105.0, if greatest < 0.1 { 2 } else { 0 });
+        (format!("y-axis \"share of rows, %\" 0 --> {end}"), greatest)
+    })
+}
+
+fn paired_histogram(edges: &[f64], shares: &[Vec<f64>; 2]) -> Option<Vec<String>> {
+    let (first, last) = (*edges.first()?, *edges.last()?);
+    let (_, _, decimals) = axis(edges)?;
+    let ends = [first, last].map(|edge| plain_number(edge, decimals));
+    // An axis of the diagram reads neither three hundred digits nor two equal ends.
+    if ends[0] == ends[1] || ends.iter().any(|end| end.len() > 16) {
+        return None;
+    }
+    let (y_axis, greatest) = percent_axis([&shares[0], &shares[1]])?;
+    Some(vec![
+        format!("x-axis {} --> {}", ends[0], ends[1]),
+        y_axis,
+        format!("bar {}", percents(&shares[0], greatest)),
+        format!("line {}", percents(&shares[1], greatest)),
+    ])
+}
+
+fn paired_bars(bars: &[PairedBar]) -> Option<Vec<String>> {
+    let side = |which: usize| -> Vec<f64> { bars.iter().map(|bar| bar.shares[which]).collect() };
+    let (reference, current) = (side(0), side(1));
+    let (y_axis, greatest) = percent_axis([&reference, &current])?;
+    let labels: Vec<String> = bars
+        .iter()
+        .map(|bar| format!("\"{}\"", diagram_word(&bar.label)))
+        .collect();
+    Some(vec![
+        format!("x-axis [{}]", labels.join(", ")),
+        y_axis,
+        format!("bar {}", percents(&reference, greatest)),
+        format!("line {}", percents(&current, greatest)),
     ])
 }
 

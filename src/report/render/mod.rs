@@ -4,6 +4,7 @@ mod html;
 mod json;
 mod lines;
 mod markdown;
+mod pairs;
 mod svg;
 mod terminal;
 

@@ -14,15 +14,15 @@ const TOP: f64 = 10.0;
 const BOTTOM: f64 = 40.0;
 
 /// Values → positions on the drawing, with round ticks.
-struct Axis {
-    low: f64,
-    high: f64,
-    from: f64,
-    to: f64,
+pub struct Axis {
+    pub low: f64,
+    pub high: f64,
+    pub from: f64,
+    pub to: f64,
 }
 
 impl Axis {
-    fn of(values: impl Iterator<Item = f64>, from: f64, to: f64) -> Self {
+    pub fn of(values: impl Iterator<Item = f64>, from: f64, to: f64) -> Self {
         let (low, high) = values
             .filter(|value| value.is_finite())
             .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
@@ -42,13 +42,13 @@ impl Axis {
         }
     }
 
-    fn at(&self, value: f64) -> f64 {
+    pub fn at(&self, value: f64) -> f64 {
         let share = ((value - self.low) / (self.high - self.low)).clamp(0.0, 1.0);
         self.from + (self.to - self.from) * share
     }
 
     /// About five round values inside the range, and the decimals they need.
-    fn ticks(&self) -> (Vec<f64>, usize) {
+    pub fn ticks(&self) -> (Vec<f64>, usize) {
         let raw = (self.high - self.low) / 5.0;
         let power = 10_f64.powf(raw.log10().floor());
         let step = [1.0, 2.0, 2.5, 5.0, 10.0]

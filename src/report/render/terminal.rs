@@ -2,7 +2,7 @@
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::super::document::{Block, Chart, Document, Figure, Inline, Inlines, Picture, Table, Tone};
+use super::super::document::{Block, Chart, Document, Figure, Inline, Inlines, Pairs, Picture, Shape, Table, Tone};
 use super::super::format;
 use super::super::text::{MAX_NAME, MAX_TEXT, line, without_commands};
 use super::{Render, lines};
@@ -15,6 +15,8 @@ const MAX_WHOLE_HEAD: usize = 6;
 const MIN_WORDS: usize = 12;
 /// Pictures that are shown whole; the others are behind their fold.
 const MAX_PICTURES: usize = 2;
+/// Columns whose two sides are drawn.
+const MAX_PAIRS: usize = 2;
 /// Lines of a command's output, the last ones.
 const MAX_OUTPUT: usize = 20;
 
@@ -183,6 +185,40 @@ impl Writer {
                 pieces.extend(text.iter().cloned());
                 let lines = self.wrapped(&pieces, indent, 0);
                 self.out.extend(lines);
+            }
+            Block::Pairs(pairs) => self.pairs(pairs, indent),
+            Block::Roomy { blocks, .. } if self.full => self.blocks(blocks, indent),
+            Block::Roomy { instead, .. } => {
+                for text in self.wrapped(instead, indent, 0) {
+                    let painted = self.paint(&text, "2");
+                    self.out.push(painted);
+                }
+            }
+        }
+    }
+
+    /// A caption and two rows of bars a column.
+    fn pairs(&mut self, pairs: &Pairs, indent: usize) {
+        let n_shown = if self.full { pairs.pairs.len() } else { MAX_PAIRS };
+        let room = self.width.saturating_sub(indent);
+        for (index, pair) in pairs.pairs.iter().take(n_shown).enumerate() {
+            if index > 0 {
+                self.gap();
+            }
+            let mut caption = pair.title.clone();
+            caption.push(Inline::Text(". ".to_owned()));
+            caption.extend(pair.description.iter().cloned());
+            for text in self.wrapped(&caption, indent, 0) {
+                let painted = self.paint(&text, "2");
+                self.out.push(painted);
+            }
+            let drawn = match &pair.shape {
+                Shape::Histogram { edges, shares } => lines::paired_histogram(edges, shares, room),
+                Shape::Bars(bars) => lines::paired_bars(bars, room),
+            };
+            for text in drawn {
+                let shown = self.cut_line(&format!("{:indent$}{text}", ""));
+                self.out.push(shown);
             }
         }
     }

@@ -1,6 +1,8 @@
 //! Short documents: one gate on its own, a configuration that can not be used, the answer to a command.
 
-use super::super::document::{Block, Column, Document, Inline, Inlines, Section, Table, Tone, code, prose, text};
+use super::super::document::{
+    Block, Column, Document, Inline, Inlines, MODEL_REPORT, Section, Table, Tone, code, prose, text,
+};
 use super::super::format;
 use super::super::text::line;
 use super::{checks, details, gate_status, gate_tone};
@@ -30,6 +32,7 @@ pub fn gate(facts: &Facts, gate: &GateResult) -> Document {
         sections.extend(super::data::section(facts));
     }
     Document {
+        about: MODEL_REPORT,
         subject: facts.model.clone(),
         title: vec![Inline::Strong(gate.status.word().to_owned()), text(": ")]
             .into_iter()
@@ -89,6 +92,7 @@ pub fn problems(subject: &str, problems: &Diagnostics) -> Document {
         blocks.push(Block::Note(vec![text(format!("and {more} more in the log"))]));
     }
     Document {
+        about: MODEL_REPORT,
         subject: subject.to_owned(),
         title,
         tone: Tone::Bad,
@@ -105,6 +109,7 @@ pub fn statement(subject: &str, tone: Tone, word: &str, sentence: &str, remarks:
     let mut title = vec![Inline::Strong(word.to_owned()), text(": ")];
     title.extend(prose(&line(sentence, 140)));
     Document {
+        about: MODEL_REPORT,
         subject: subject.to_owned(),
         title,
         tone,
@@ -170,6 +175,7 @@ pub fn registry(subject: &str, place: &str, rows: &[VersionRow], moves: &[String
         sections.push(details("moves", 10, summary, false, vec![Block::List(items)]));
     }
     Document {
+        about: MODEL_REPORT,
         subject: subject.to_owned(),
         title: heading,
         tone: Tone::Plain,
@@ -188,6 +194,7 @@ pub fn help(subject: &str, commands: &[(&str, &str)]) -> Document {
         Block::List(items),
     ];
     Document {
+        about: MODEL_REPORT,
         subject: subject.to_owned(),
         title: vec![text("Commands")],
         tone: Tone::Plain,

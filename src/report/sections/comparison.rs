@@ -1,9 +1,15 @@
 //! How the comparison was made: the bounds that the verdicts rest on, for those who check them.
 
-use super::super::document::{Block, Column, Inline, Inlines, Section, Table, code, quiet, text};
+use super::super::document::{Block, Column, Inline, Inlines, Section, Table, code, prose, quiet, text};
 use super::super::format;
+use super::super::text::line;
 use super::{MetricRow, cell, details, metric_rows, unknown};
+use crate::evaluate::WORN;
 use crate::facts::Facts;
+
+/// Sentences about a comparison, and characters of each.
+const MAX_REASONS: usize = 10;
+const MAX_REASON: usize = 600;
 
 pub fn section(facts: &Facts) -> Option<Section> {
     let comparison = facts.comparison.as_ref()?;
@@ -29,15 +35,28 @@ pub fn section(facts: &Facts) -> Option<Section> {
          loss that is allowed, worse when even the upper one is below that, else inconclusive."
             .to_owned(),
     ];
-    notes.push(match comparison.test_set_uses {
-        Some(0 | 1) => "This test set has judged no other challenger.".to_owned(),
-        Some(uses) => format!(
+    notes.extend(match comparison.test_set_uses {
+        Some(0 | 1) => Some("This test set has judged no other challenger.".to_owned()),
+        // Of a worn one the reasons say so.
+        Some(uses) if uses >= WORN && !comparison.reasons.is_empty() => None,
+        Some(uses) => Some(format!(
             "This test set has judged {} challengers, this one included.",
             format::count(uses)
-        ),
-        None => "How many challengers this test set has judged is not known.".to_owned(),
+        )),
+        None => Some("How many challengers this test set has judged is not known.".to_owned()),
     });
     let mut blocks = vec![Block::Table(table)];
+    if !comparison.reasons.is_empty() {
+        blocks.push(Block::Paragraph(vec![Inline::Strong("What else to know".to_owned())]));
+        let said = comparison.reasons.iter().map(|reason| prose(&line(reason, MAX_REASON)));
+        blocks.push(Block::List(said.take(MAX_REASONS).collect()));
+    }
+    let beside: Vec<Inlines> = rows.iter().filter_map(|row| beside(row)).collect();
+    if !beside.is_empty() {
+        let heading = "Other tests of the same differences, on which no verdict rests";
+        blocks.push(Block::Paragraph(vec![Inline::Strong(heading.to_owned())]));
+        blocks.push(Block::List(beside));
+    }
     blocks.extend(notes.into_iter().map(|note| Block::Note(vec![text(note)])));
     let summary = vec![
         Inline::Strong("How it was compared".to_owned()),
@@ -47,6 +66,23 @@ pub fn section(facts: &Facts) -> Option<Section> {
         )),
     ];
     Some(details("comparison", 65, summary, false, blocks))
+}
+
+/// The other tests of one metric, in one line: each with its two-sided p.
+fn beside(row: &MetricRow) -> Option<Inlines> {
+    let tests = &row.comparison?.secondary;
+    let told: Vec<String> = tests
+        .iter()
+        .map(|test| {
+            let p = if test.p < 0.0001 {
+                "below 0.0001".to_owned()
+            } else {
+                format!("= {:.4}", test.p)
+            };
+            format!("{}, p {p}", line(&test.name, 40))
+        })
+        .collect();
+    (!told.is_empty()).then(|| vec![code(row.name), text(format!(": {}", told.join("; ")))])
 }
 
 fn cells(row: &MetricRow) -> Option<Vec<Inlines>> {

@@ -30,12 +30,18 @@ pub fn section(facts: &Facts) -> Option<Section> {
             summary.push(Inline::Status(tone, format::n_of(n, one, many)));
         }
     }
+    let n_remarks = data.remarks.iter().filter(|remark| remark.is_warning).count();
+    if n_remarks > 0 {
+        summary.push(text(", "));
+        summary.push(Inline::Status(Tone::Warn, format::n_of(n_remarks, "remark", "remarks")));
+    }
     if n_violations + n_leaks == 0 {
         summary.push(text(", contract kept, no leaks found"));
     }
     let mut blocks = vec![Block::Paragraph(about(data))];
     blocks.extend(violations(facts, data));
     blocks.extend(leaks(data));
+    blocks.extend(remarks(data));
     let wrong = n_violations + n_leaks > 0;
     if wrong && !data.columns.is_empty() {
         blocks.push(Block::Details {
@@ -120,6 +126,31 @@ fn leaks(data: &DataFacts) -> Vec<Block> {
         Block::List(items),
     ];
     blocks.extend(more(data.leaks.len()));
+    blocks
+}
+
+/// What a person should look at, and what is good to know.
+fn remarks(data: &DataFacts) -> Vec<Block> {
+    if data.remarks.is_empty() {
+        return Vec::new();
+    }
+    let items = data
+        .remarks
+        .iter()
+        .take(MAX_PROBLEMS)
+        .map(|remark| {
+            let mut pieces = Inlines::new();
+            if remark.is_warning {
+                pieces.extend([Inline::Status(Tone::Warn, "look".to_owned()), text(" ")]);
+            }
+            pieces.extend([code(&*remark.code), text(": ")]);
+            pieces.extend(prose(&remark.message));
+            pieces.extend(evidence(&remark.evidence));
+            pieces
+        })
+        .collect();
+    let mut blocks = vec![heading("Worth a look"), Block::List(items)];
+    blocks.extend(more(data.remarks.len()));
     blocks
 }
 

@@ -6,6 +6,7 @@ mod changes;
 mod checks;
 mod comparison;
 mod data;
+pub mod drift;
 mod found;
 mod headline;
 mod history;
@@ -19,10 +20,11 @@ mod workflow;
 
 pub use answers::{VersionRow, gate, help, problems, refusal, registry, statement};
 pub use around::{Around, around};
+pub use drift::drift_document;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::document::{Block, Document, Inline, Inlines, Section, Tone, plain, text};
+use super::document::{Block, Document, Inline, Inlines, MODEL_REPORT, Section, Tone, plain, text};
 use super::format;
 use super::text::{line, without_commands};
 use crate::base::{Direction, Verdict};
@@ -43,7 +45,12 @@ pub fn sections(facts: &Facts, baseline: Option<&Facts>) -> Document {
     sections.extend(checks::failed(facts));
     sections.extend(checks::gates(facts));
     // What went wrong stands with the gates that say so, what is fine further down.
-    let of_runs = [workflow::section(facts), data::section(facts), checks::commands(facts)];
+    let of_runs = [
+        workflow::section(facts),
+        facts.drift.as_ref().and_then(drift::section),
+        data::section(facts),
+        checks::commands(facts),
+    ];
     let (wrong, fine): (Vec<Section>, Vec<Section>) = of_runs
         .into_iter()
         .flatten()
@@ -63,6 +70,7 @@ pub fn sections(facts: &Facts, baseline: Option<&Facts>) -> Document {
     sections.push(repeat::footer(facts));
     sections.retain(|section| !section.blocks.is_empty());
     Document {
+        about: MODEL_REPORT,
         subject: facts.model.clone(),
         title: headline::sentence(facts),
         tone: tone(facts),

@@ -96,17 +96,9 @@ fn comparison_cells(slice: &SliceComparison, decimals: usize) -> Vec<Inlines> {
         slice
             .gain
             .map_or_else(unknown, |gain| cell(format::signed(gain, decimals))),
-        slice.p_adjusted.map_or_else(unknown, |p| cell(p_value(p))),
+        slice.p_adjusted.map_or_else(unknown, |p| cell(format::p_value(p))),
         vec![Inline::Status(tone, word.to_owned())],
     ]
-}
-
-fn p_value(p: f64) -> String {
-    if p < 0.001 {
-        "< 0.001".to_owned()
-    } else {
-        format::fixed(p, if p < 0.1 { 3 } else { 2 })
-    }
 }
 
 /// Without a comparison: the primary metric of each slice, worst first.

@@ -7,10 +7,13 @@ use super::fixtures;
 use super::{Html, Json, Markdown, Render, Terminal, sections, title};
 use crate::facts::{Facts, FactsError, SCHEMA};
 
+mod drift;
+mod held;
 mod hostile;
+mod pairs;
 mod stranger;
 
-const MARKDOWN: Markdown = Markdown { limit: 60_000 };
+use held::{MARKDOWN, assert_balanced, assert_well_formed, body, snapshots};
 
 fn terminal(color: bool) -> Terminal {
     Terminal {
@@ -35,18 +38,6 @@ fn renderings(facts: &Facts) -> [(&'static str, String); 4] {
             .render(facts),
         ),
     ]
-}
-
-fn snapshots() -> insta::Settings {
-    let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path("../snapshots");
-    settings.set_prepend_module_to_snapshot(false);
-    settings
-}
-
-/// The body of a page without its frame, which is the same every time.
-fn body(html: &str) -> &str {
-    html.split_once("<main>").unwrap().1.split_once("</main>").unwrap().0
 }
 
 #[test]
@@ -395,15 +386,6 @@ fn what_is_left_out_is_said() {
     insta::assert_snapshot!(said, @"<sub>Left out to keep this short: steps, defaults, comparison, repeat, model, history, plots, slices, data. The HTML report has everything.</sub>");
 }
 
-/// Fences and folds are closed.
-fn assert_well_formed(markdown: &str) {
-    let opened = markdown.matches("<details").count();
-    assert_eq!(opened, markdown.matches("</details>").count(), "{markdown}");
-    assert_eq!(opened, markdown.matches("</summary>").count(), "{markdown}");
-    let fences = markdown.lines().filter(|line| line.starts_with("```")).count();
-    assert_eq!(fences % 2, 0, "{markdown}");
-}
-
 #[test]
 fn a_terminal_line_fits_its_width() {
     use unicode_width::UnicodeWidthStr;
@@ -453,71 +435,6 @@ fn every_table_row_is_complete() {
         document.sections.iter().for_each(|section| check(&section.blocks));
         assert!(!plain(&document.title).is_empty());
     }
-}
-
-/// Every element that is opened is closed, in order; attributes are quoted and known.
-fn assert_balanced(html: &str) {
-    const VOID: [&str; 5] = ["meta", "path", "rect", "!doctype", "br"];
-    const ATTRIBUTES: &[&str] = &[
-        "class",
-        "id",
-        "open",
-        "lang",
-        "charset",
-        "http-equiv",
-        "content",
-        "name",
-        "tabindex",
-        "scope",
-        "data-h",
-        "aria-hidden",
-        "role",
-        "viewBox",
-        "d",
-        "x",
-        "y",
-        "width",
-        "height",
-        "text-anchor",
-        "transform",
-        "style",
-        "preserveAspectRatio",
-        "html",
-    ];
-    let mut open: Vec<String> = Vec::new();
-    let mut rest = html;
-    while let Some((_, after)) = rest.split_once('<') {
-        // A quoted attribute holds no `<` or `>` of ours: both are escaped there too.
-        let (tag, tail) = after.split_once('>').expect("a tag ends");
-        assert!(!tag.contains('<'), "{tag}");
-        rest = tail;
-        if let Some(name) = tag.strip_prefix('/') {
-            assert_eq!(
-                open.pop().as_deref(),
-                Some(name),
-                "…{}",
-                &tail[..tail.floor_char_boundary(200)]
-            );
-            continue;
-        }
-        let mut parts = tag.splitn(2, ' ');
-        let name = parts.next().unwrap_or_default().trim_end_matches('/');
-        assert_ne!(name, "script");
-        let mut attributes = parts.next().unwrap_or_default().trim_end_matches('/').trim();
-        while !attributes.is_empty() {
-            let end = attributes.find(['=', ' ']).unwrap_or(attributes.len());
-            let attribute = &attributes[..end];
-            assert!(ATTRIBUTES.contains(&attribute), "{attribute} in {tag}");
-            attributes = attributes[end..].trim_start();
-            if let Some(value) = attributes.strip_prefix("=\"") {
-                attributes = value.split_once('"').expect("an attribute ends").1.trim_start();
-            }
-        }
-        if !tag.ends_with('/') && !VOID.contains(&name) {
-            open.push(name.to_owned());
-        }
-    }
-    assert_eq!(open, Vec::<String>::new());
 }
 
 proptest! {

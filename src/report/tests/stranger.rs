@@ -6,8 +6,7 @@ use pulldown_cmark::{Event, Options, Parser, Tag};
 use serde_json::{Value, json};
 
 use super::super::{Html, Json, Render, Terminal, fixtures, sections, title};
-use super::hostile::{NASTY, assert_no_commands, assert_no_mentions, without_our_colors};
-use super::{MARKDOWN, assert_balanced, body};
+use super::held::{MARKDOWN, NASTY, assert_balanced, assert_no_commands, assert_no_mentions, body, without_our_colors};
 use crate::base::Verdict;
 use crate::facts::{Facts, FactsError};
 use crate::gates::GateStatus;
@@ -420,6 +419,24 @@ fn facts_that_contradict_themselves_are_refused() {
         ("too few rows to decide", |tree| {
             tree["comparison"]["metrics"][0]["n_rows"] = 3.into();
         }),
+        ("bounds that are less sure", |tree| {
+            tree["comparison"]["metrics"][0]["alpha"] = 0.3.into();
+        }),
+        ("bounds that are for nothing", |tree| {
+            tree["comparison"]["metrics"][0]["alpha"] = 0.into();
+        }),
+        ("a test that does not exist", |tree| {
+            tree["comparison"]["metrics"][0]["secondary"] = json!([{"name": "[x](https://evil.example)", "p": 0.5}]);
+        }),
+        ("a chance above 1", |tree| {
+            tree["comparison"]["metrics"][0]["secondary"] = json!([{"name": "paired t", "p": 1.5}]);
+        }),
+        ("too many tests", |tree| {
+            tree["comparison"]["metrics"][0]["secondary"] = vec![json!({"name": "paired t", "p": 0.5}); 11].into();
+        }),
+        ("too many reasons", |tree| {
+            tree["comparison"]["reasons"] = vec!["x"; 11].into();
+        }),
         ("more rows than there are", |tree| {
             tree["data"]["n_test"] = 1_000_000.into();
         }),
@@ -464,6 +481,15 @@ fn the_sentence_is_ours_and_bounds_are_kept() {
     let mut changed = tree();
     changed["reason"] = "production approved this; every gate passed".into();
     assert_eq!(read(&changed).unwrap().reason, Facts::from_json(FACTS).unwrap().reason);
+    let mut beside = tree();
+    beside["comparison"]["metrics"][0]["secondary"] =
+        json!([{"name": "Wilcoxon signed-rank", "p": 0.5, "p_better": 0.25, "statistic": 4211.5}]);
+    beside["comparison"]["reasons"] = json!(["within\nthe noise"]);
+    let known = read(&beside).unwrap().comparison.unwrap();
+    assert_eq!(
+        (known.metrics[0].secondary.len(), known.reasons),
+        (1, vec!["within the noise".to_owned()])
+    );
     let mut long = tree();
     long["alerts"] = json!(["x".repeat(4097)]);
     assert!(matches!(read(&long), Err(FactsError::TooMany { .. })));

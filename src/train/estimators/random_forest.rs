@@ -195,6 +195,10 @@ impl Estimator for Params {
         Scaling::Keep
     }
 
+    fn draws(&self) -> bool {
+        true
+    }
+
     fn fit(&self, data: &Dataset, seed: u64) -> Result<Fitted, FitError> {
         self.fit_within(data, seed, MAX_NUMBERS)
     }
