@@ -36,6 +36,8 @@ pub struct Ground<'a> {
     /// Of the gates that the configuration asks for today.
     pub gates: Digest,
     pub warnings: Warnings,
+    /// Whether drift fails a version by today's configuration.
+    pub fails_on_drift: bool,
 }
 
 /// The gates that need no champion: what they found stands whoever is in production.
@@ -81,7 +83,16 @@ pub fn decide(version: &ModelVersion, ground: &Ground<'_>) -> Decision {
     if version.metadata.get("passed") != Some(&Value::Bool(true)) {
         return keep(format!("{number} did not pass {against}"));
     }
+    let has_drifted = gates.get("drift").is_some_and(|status| status == "warn");
+    if has_drifted && ground.fails_on_drift {
+        return keep(format!(
+            "the data of {number} drifted, which fails by `gates.drift` now: run again, and let that judge it"
+        ));
+    }
     match (warned.as_slice(), ground.warnings) {
+        ([], _) if has_drifted => Decision::Promote {
+            because: format!("every gate passed {against}, but for drift, which is of the data and holds nothing back"),
+        },
         ([], _) => Decision::Promote {
             because: format!("every gate passed {against}"),
         },
@@ -170,6 +181,7 @@ mod tests {
                 at,
                 gates: Digest::of(b"gates"),
                 warnings,
+                fails_on_drift: false,
             },
         )
     }

@@ -7,7 +7,8 @@ use tokio::sync::mpsc::unbounded_channel;
 
 use crate::base::Diagnostic;
 use crate::cli::{DriftMode, DriftOptions, DriftSeason, Invocation};
-use crate::drift::{self, DriftResult, Kind, Mode, Policy, Season, Settings};
+use crate::drift::{self, DriftResult, Kind, Mode, Policy, SCHEMA, Season, Settings};
+use crate::gates::GateStatus;
 use crate::pipeline::{self, Options};
 use crate::report::{self, Render as _};
 use crate::sys;
@@ -17,7 +18,15 @@ use super::{FAILED, Failure, PASSED, failure, json as wants_json, print, project
 pub async fn drift(invocation: &Invocation, options: &DriftOptions) -> Result<u8, Failure> {
     let found = match (&options.reference, &options.current) {
         (Some(reference), Some(current)) => of_files(invocation, options, reference, current).await?,
-        _ => of_production(invocation).await?,
+        _ => match of_production(invocation).await? {
+            Asked::Compared(found) => *found,
+            Asked::Unchanged(why) => {
+                let value = json!({"schema": SCHEMA, "dataset": {"decision": "pass", "reasons": []}, "unchanged": why});
+                let text = if wants_json(invocation) { value.to_string() } else { why };
+                print(&text)?;
+                return Ok(PASSED);
+            }
+        },
     };
     if let Some(file) = &options.report {
         write(invocation, file, &found.result)?;
@@ -45,6 +54,13 @@ pub async fn drift(invocation: &Invocation, options: &DriftOptions) -> Result<u8
     })
 }
 
+/// What a repository's own data came to.
+enum Asked {
+    Compared(Box<Found>),
+    /// Nothing could have changed, and why.
+    Unchanged(String),
+}
+
 struct Found {
     result: DriftResult,
     /// Every test of every column, where that was asked for.
@@ -52,7 +68,7 @@ struct Found {
 }
 
 /// The same numbers as inside of a run.
-async fn of_production(invocation: &Invocation) -> Result<Found, Failure> {
+async fn of_production(invocation: &Invocation) -> Result<Asked, Failure> {
     let opened = project::open(invocation)?;
     let (events, _) = unbounded_channel();
     let (mut services, kept, _) = project::services(invocation, &opened, "drift", events).await?;
@@ -67,9 +83,12 @@ async fn of_production(invocation: &Invocation) -> Result<Found, Failure> {
     let Some(result) = finished.facts.drift else {
         let gate = finished.facts.gates.iter().find(|gate| gate.name == "drift");
         let why = gate.map_or(finished.facts.reason.as_str(), |gate| &gate.reason);
+        if gate.is_some_and(|gate| gate.status == GateStatus::Pass) {
+            return Ok(Asked::Unchanged(why.to_owned()));
+        }
         return Err(Failure::Unusable(format!("drift can not be measured: {why}")));
     };
-    Ok(Found { result, checks: None })
+    Ok(Asked::Compared(Box::new(Found { result, checks: None })))
 }
 
 async fn of_files(

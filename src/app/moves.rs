@@ -1,6 +1,7 @@
 //! Moving what production is, each move with its evidence: the same for the command line and for a comment.
 
 use crate::base::{Alias, VersionNumber};
+use crate::drift::Policy;
 use crate::pipeline::{self, Options, Services};
 use crate::promote::{self, Decision, Ground, Warnings};
 use crate::track::{AliasMove, Judgement, ModelVersion, MoveKind, RegistryError, VersionRef};
@@ -102,6 +103,7 @@ async fn decide(opened: &Opened, services: &Services, wanted: &Wanted, judging: 
         at: from,
         gates: pipeline::gates_digest(&opened.project),
         warnings: wanted.warnings,
+        fails_on_drift: opened.project.gates.drift.settings.policy == Policy::Fail,
     };
     let mut decision = promote::decide(&version, &ground);
     if decision == Decision::CompareFirst {

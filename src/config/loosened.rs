@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::base::{Span, Task};
 use crate::data::{ColumnRule, ColumnType, Contract, Size, SplitKind};
-use crate::drift::Policy;
+use crate::drift::{Policy, Season};
 use crate::evaluate::{Margin, SliceRule, default_metrics};
 use crate::gates::{Budget, MetricGate, OnInconclusive, SliceGate};
 
@@ -412,6 +412,10 @@ fn gate_written(gate: &MetricGate) -> String {
     format!("{{{}}}", parts.join(", "))
 }
 
+fn absent(value: Option<&str>) -> String {
+    value.unwrap_or(ABSENT).to_owned()
+}
+
 /// What lets more drift through. Nothing is stopped by a gate that only warns, so that there only the policy counts.
 fn drift_gate(base: &DriftGate, head: &DriftGate, found: &mut Found) {
     let (was, now) = (&base.settings, &head.settings);
@@ -440,7 +444,11 @@ fn drift_gate(base: &DriftGate, head: &DriftGate, found: &mut Found) {
     );
     // What is looked at, how and against what: whatever it was meant for, other columns are judged.
     let looks = [
-        ("mode", format!("{:?}", was.mode), format!("{:?}", now.mode)),
+        (
+            "mode",
+            format!("{:?}", was.mode).to_lowercase(),
+            format!("{:?}", now.mode).to_lowercase(),
+        ),
         ("include", was.include.join(", "), now.include.join(", ")),
         ("exclude", was.exclude.join(", "), now.exclude.join(", ")),
         ("types", format!("{:?}", was.kinds), format!("{:?}", now.kinds)),
@@ -456,19 +464,23 @@ fn drift_gate(base: &DriftGate, head: &DriftGate, found: &mut Found) {
         ),
         (
             "time_column",
-            format!("{:?}", was.time_column),
-            format!("{:?}", now.time_column),
+            absent(was.time_column.as_deref()),
+            absent(now.time_column.as_deref()),
         ),
-        ("seasonal", format!("{:?}", was.seasonal), format!("{:?}", now.seasonal)),
+        (
+            "seasonal",
+            absent(was.seasonal.map(Season::name)),
+            absent(now.seasonal.map(Season::name)),
+        ),
         (
             "reference",
-            format!("{:?}", base.reference),
-            format!("{:?}", head.reference),
+            absent(base.reference.as_deref()),
+            absent(head.reference.as_deref()),
         ),
     ];
     for (name, was, now) in looks {
         if was != now {
-            found.add(key(name), was.to_lowercase(), now.to_lowercase(), Some(span));
+            found.add(key(name), was, now, Some(span));
         }
     }
 }

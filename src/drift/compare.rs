@@ -49,6 +49,7 @@ pub fn compare(reference: &Half<'_>, current: &Half<'_>, settings: &Settings, kn
         multivariate: knowledge.multivariate.as_ref(),
         performance: knowledge.performance.as_ref(),
         estimated: knowledge.estimated.as_ref(),
+        n_reference: reference.side.rows,
     };
     let dataset = decide(&mut columns, beyond, settings);
     DriftResult {

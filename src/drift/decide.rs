@@ -7,11 +7,13 @@ use super::unlabelled::{Estimated, EstimatedMetric};
 /// From this severity on drift is worth training again, whatever the share of columns.
 pub const SEVERE: f64 = 0.3;
 
-/// What looks at many columns together has a fifth of the level, so that all together keep it.
-const BESIDE: f64 = 0.2;
+/// What looks at many columns together has a tenth of the level, so that all together keep it.
+const BESIDE: f64 = 0.1;
 /// The bounds of a reconstruction error do not know how few rows were looked at: it has to be beyond them by this many of its
 /// standard errors.
 const STANDARD_ERRORS: f64 = 3.0;
+/// With fewer rows of the reference for each column its components fit those rows too closely: others always look odd.
+const ROWS_A_COLUMN: u64 = 50;
 
 fn is_beyond(pca: &PcaDrift) -> bool {
     let reach = STANDARD_ERRORS * pca.sampling_error;
@@ -25,6 +27,8 @@ pub struct Beyond<'a> {
     pub multivariate: Option<&'a Multivariate>,
     pub performance: Option<&'a Performance>,
     pub estimated: Option<&'a Estimated>,
+    /// Rows of the reference.
+    pub n_reference: u64,
 }
 
 /// What the columns, the findings, the tests of many columns together and the model's own errors come to.
@@ -34,9 +38,11 @@ pub fn decide(columns: &mut [ColumnDrift], beyond: Beyond<'_>, settings: &Settin
         multivariate,
         performance,
         estimated,
+        n_reference,
     } = beyond;
     let severity = weigh(columns);
-    let tested = columns.iter().filter(|column| column.score.is_some()).count();
+    // What had too few rows was not tested.
+    let tested = columns.iter().filter(|column| column.is_decided()).count();
     let drifted = columns.iter().filter(|column| column.drifted).count();
     let moved = columns
         .iter()
@@ -73,9 +79,12 @@ pub fn decide(columns: &mut [ColumnDrift], beyond: Beyond<'_>, settings: &Settin
     }
     if let Some(pca) = multivariate.and_then(|many| many.pca_reconstruction.as_ref())
         && is_beyond(pca)
+        && n_reference >= ROWS_A_COLUMN * pca.n_columns as u64
     {
         reasons.push("the columns hang together differently".to_owned());
     }
+    let gone = findings.iter().filter(|finding| finding.check == "missing_values");
+    reasons.extend(gone.map(|finding| format!("`{}`: {}", finding.column, finding.message)));
     let is_degraded = performance.is_some_and(|performance| performance.found.degraded);
     if let Some(performance) = performance.filter(|performance| performance.found.degraded) {
         let [then, now] = performance.found.mean;

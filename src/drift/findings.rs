@@ -1,6 +1,7 @@
 //! What changed about the columns themselves: gone, new, of another type, with values never seen. Pure.
 
 use super::result::{ColumnDrift, Finding, Level, MissingDrift};
+use super::shape::MAX_NAMED;
 use super::sketch::{ColumnSketch, Moments, Seen};
 
 /// Both sides' columns that are looked at, and what was found about those of both.
@@ -46,8 +47,14 @@ pub fn find(
         } else {
             format!(" and {more} more")
         };
+        // The list is cut.
+        let least = if column.new_categories.len() < MAX_NAMED {
+            ""
+        } else {
+            "at least "
+        };
         let message = format!(
-            "{rows} rows have values that were never seen: {}{more}",
+            "{least}{rows} rows have values that were never seen: {}{more}",
             names.join(", ")
         );
         found.push(finding("new_categories", &column.column, Level::Warn, message));
@@ -100,7 +107,7 @@ fn of_column(before: &ColumnSketch, after: &ColumnSketch, found: &mut Vec<Findin
             found.push(finding("type_change", name, Level::Fail, message));
         }
     }
-    if after.n_infinite > 0 {
+    if after.n_infinite > 0 && before.n_infinite == 0 {
         let message = format!("{} values are infinite; they count as missing", after.n_infinite);
         found.push(finding("infinite", name, Level::Warn, message));
     }

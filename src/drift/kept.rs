@@ -17,6 +17,8 @@ const MAX_LEVELS: usize = 1000;
 const MAX_TEXT: usize = 200;
 const MAX_COLUMNS: usize = 10_000;
 const MAX_VALUES: usize = 1 << 22;
+/// More rows are nobody's.
+const MAX_ROWS: u64 = 1 << 40;
 
 /// The columns of the data that a version was made of, each as a distribution, and how they hang together.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -65,6 +67,14 @@ impl Kept {
                 return Err(format!("its column `{name}` contradicts itself"));
             }
         }
+        let mut names: Vec<&str> = kept.columns.iter().map(|column| column.name.as_str()).collect();
+        names.sort_unstable();
+        if names.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Err("two of its columns have one name".to_owned());
+        }
+        if kept.n_rows > MAX_ROWS || kept.columns.iter().any(|column| column.n_rows != kept.n_rows) {
+            return Err("its columns have another number of rows than it".to_owned());
+        }
         if let Some(pca) = &kept.pca {
             pca.check()?;
         }
@@ -112,6 +122,9 @@ fn frequent(all: &TextSketch) -> TextSketch {
 }
 
 fn is_sound(column: &ColumnSketch) -> bool {
+    if column.n_rows > MAX_ROWS {
+        return false;
+    }
     let known = column.n_missing.checked_add(column.n_infinite);
     let known = known.and_then(|unknown| column.n_rows.checked_sub(unknown));
     let sum = |counts: &[u64]| counts.iter().try_fold(0_u64, |sum, count| sum.checked_add(*count));
@@ -134,6 +147,8 @@ fn is_sound(column: &ColumnSketch) -> bool {
                 && [moments.mean, moments.sd, moments.min, moments.max]
                     .iter()
                     .all(|x| x.is_finite())
+                && moments.sd >= 0.0
+                && moments.min <= moments.max
                 && (0.0..1.0).contains(&numbers.rank_error)
                 && counted == Some(moments.n);
             counted.filter(|_| is_sound)

@@ -97,7 +97,7 @@ impl Skip {
             Self::EmptyReference => "the reference has no value in this column",
             Self::EmptyCurrent => "the current data has no value in this column",
             Self::TypeMismatch => "one side has numbers and the other has none",
-            Self::Datetime => "of dates only their range is looked at",
+            Self::Datetime => "dates always change, so that their distribution is not tested",
             Self::Identifier => "nearly every value is another one, as in an identifier",
             Self::Unknown => "no test fits what this column holds",
         }

@@ -34,10 +34,10 @@ pub use multivariate::{
 };
 pub use result::{
     ColumnDrift, DomainDrift, DriftResult, Finding, Level, MissingDrift, Mode, Multivariate, PcaDrift, Performance,
-    Picture, Policy, Role, Side, Summary,
+    Picture, Policy, Role, SCHEMA, Side, Summary,
 };
 #[cfg(test)]
-pub use result::{DatasetDrift, Location, SCHEMA};
+pub use result::{DatasetDrift, Location};
 pub use season::same_season;
 pub use settings::{ALPHA, MAX_SHARE, MIN_EFFECT, MIN_ROWS, Season, Settings, known_test};
 pub use sketch::{ColumnSketch, NumberSketch, Scratch, Seen, TextSketch};

@@ -97,6 +97,17 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Every column that is named.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let lists = self.include.iter().chain(&self.exclude).chain(&self.time_column);
+        let keys = self
+            .kinds
+            .keys()
+            .chain(self.column_methods.keys())
+            .chain(self.column_thresholds.keys());
+        lists.chain(keys).map(String::as_str)
+    }
+
     /// Whether this column is looked at.
     pub fn takes(&self, column: &str) -> bool {
         let is_named = |names: &[String]| names.iter().any(|name| name == column);

@@ -13,7 +13,7 @@ const MAX_BARS: usize = 12;
 /// The most bins of a picture.
 const MAX_BINS: usize = 24;
 /// New and lost categories that are named.
-const MAX_NAMED: usize = 20;
+pub const MAX_NAMED: usize = 20;
 /// A category's name is cut to this many characters.
 const MAX_NAME: usize = 60;
 /// Categories that are looked at for their writing.

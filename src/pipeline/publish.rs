@@ -135,6 +135,8 @@ async fn promote_unasked(
         at,
         gates,
         warnings: Warnings::Refuse,
+        // It was judged by them a moment ago.
+        fails_on_drift: false,
     };
     let because = match promote::decide(version, &ground) {
         Decision::Promote { because } => because,

@@ -130,6 +130,9 @@ fn rest(mut draft: Draft, services: &Services, production: Option<&Production>) 
     let failed = failed.map(|gate| format!("gate `{}` failed: {}", gate.name, gate.reason));
     draft.facts.passed = failed.is_none() && !draft.could_not_find_out;
     draft.facts.verdict = Verdict::Same;
+    let drift = draft.facts.gates.iter().find(|gate| gate.name == "drift");
+    let warned = drift.filter(|gate| gate.status == GateStatus::Warn);
+    let why = warned.map_or_else(|| why.clone(), |gate| format!("{why}; {}", gate.reason));
     draft.facts.reason = failed.unwrap_or(why);
     draft.finish(BTreeMap::new())
 }

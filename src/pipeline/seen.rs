@@ -1,5 +1,7 @@
 //! Which rows a model was trained on: kept with it, so that no comparison scores it on rows it has seen. Pure.
 
+use std::collections::HashMap;
+
 use crate::data::Frame;
 
 use super::predictor::{Predictor, row_digests};
@@ -18,9 +20,13 @@ impl Seen {
         Self::ascending(rows.iter().filter_map(|&row| digests.get(row).copied()).collect())
     }
 
-    /// Whether it knows each row, by itself: what the data hold of its kind does not matter.
-    pub fn knows(&self, digest: u64) -> bool {
-        self.count(digest) > 0
+    /// How often each row occurred.
+    pub fn counts(&self) -> HashMap<u64, usize> {
+        let mut counts = HashMap::new();
+        for digest in &self.0 {
+            *counts.entry(*digest).or_insert(0) += 1;
+        }
+        counts
     }
 
     fn ascending(mut digests: Vec<u64>) -> Self {

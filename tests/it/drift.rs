@@ -170,6 +170,11 @@ fn a_run_compares_new_rows_with_what_production_was_made_of() {
     assert_eq!(repository.run(&["promote", "--accept-warnings"]).code, 0);
 
     assert_eq!(repository.run(&["run"]).code, 0);
+    let ran = repository.run(&["drift"]);
+    assert_eq!(
+        (ran.code, ran.stdout.trim()),
+        (0, "the data has no row that v1 does not know")
+    );
     assert_eq!(
         gate(&facts(&repository)),
         (
@@ -243,6 +248,60 @@ fn a_run_compares_new_rows_with_what_production_was_made_of() {
     // Asked for by hand it is measured all the same.
     let (code, asked) = repository.json(&["drift"]);
     assert_eq!((code, &asked["dataset"]["decision"]), (0, &json!("ignore")));
+}
+
+#[test]
+fn rows_that_look_alike_are_known_as_often_as_they_were() {
+    let rows = |values: &[(&str, usize)]| -> String {
+        let of_each = values
+            .iter()
+            .flat_map(|(color, n)| (0..*n).map(move |at| format!("{color},{}\n", at % 4)));
+        std::iter::once("color,y\n".to_owned()).chain(of_each).collect()
+    };
+    let config = "model: m\ndata: {source: d.csv, target: y, task: regression}\ntrain: {estimator: ridge}\n\
+                  gates: {drift: {policy: fail, max_share: 50%}}\n";
+    let before = rows(&[("red", 360), ("blue", 40)]);
+    let repository = Repository::of(&[("mlops.yaml", config), ("d.csv", &before)]);
+    repository.run(&["run"]);
+    assert_eq!(repository.run(&["promote", "--accept-warnings"]).code, 0);
+    // The same again, row for row: nothing changed. Then as many of what was rare: nearly all is new.
+    let body = |text: &str| text.split_once('\n').unwrap().1.to_owned();
+    repository.write("d.csv", &format!("{before}{}", body(&before)));
+    repository.run(&["run"]);
+    let found = facts(&repository);
+    assert_eq!(
+        (found["drift"]["current"]["rows"].as_u64(), gate(&found).0.as_str()),
+        (Some(400), "pass")
+    );
+    repository.write("d.csv", &format!("{before}{}", body(&rows(&[("blue", 400)]))));
+    repository.run(&["run"]);
+    let found = facts(&repository);
+    assert_eq!(
+        (found["drift"]["current"]["rows"].as_u64(), gate(&found).0.as_str()),
+        (Some(400), "fail"),
+        "{}",
+        gate(&found).1
+    );
+}
+
+#[test]
+fn what_can_not_be_measured_never_reads_as_a_pass() {
+    let repository = Repository::example("diabetes");
+    repository.edit(
+        "mlops.yaml",
+        "gates:\n",
+        "gates:\n  drift: {policy: fail, reference: data/typo.csv}\n",
+    );
+    let (code, result) = repository.json(&["run"]);
+    assert_eq!((code, &result["gates"]["drift"]), (1, &json!("fail")));
+    repository.edit("mlops.yaml", "reference: data/typo.csv", "include: [nobody]");
+    let (code, result) = repository.json(&["run"]);
+    assert_eq!((code, &result["gates"]["drift"]), (1, &json!("fail")));
+    assert!(
+        gate(&facts(&repository)).1.contains("`nobody`, which is no column"),
+        "{}",
+        gate(&facts(&repository)).1
+    );
 }
 
 #[test]

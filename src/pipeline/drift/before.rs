@@ -39,14 +39,19 @@ impl Before {
         else {
             return Ok(None);
         };
+        // A file that is damaged is said to be: the rest of the version can still be compared with.
         let read = async |name: &str| -> Result<Option<Vec<u8>>, RegistryError> {
-            if version.files.contains_key(name) {
-                Ok(Some(registry.read(version, name).await?))
-            } else {
-                Ok(None)
+            if !version.files.contains_key(name) {
+                return Ok(None);
+            }
+            match registry.read(version, name).await {
+                Ok(bytes) => Ok(Some(bytes)),
+                Err(RegistryError::Damaged { .. }) => Ok(None),
+                Err(error) => Err(error),
             }
         };
         let kept = match read(FILE).await? {
+            None if version.files.contains_key(FILE) => Err(format!("`{FILE}` of {} is damaged", version.number)),
             None => Err(format!("{} keeps nothing of its data", version.number)),
             Some(bytes) if bytes.len() > MAX_FILE => Err(format!("`{FILE}` of {} is too large", version.number)),
             Some(bytes) => {

@@ -85,7 +85,7 @@ pub fn drift_of_files(sources: &Sources, settings: &Settings) -> Result<Compared
     {
         named(name, &before, reference)?;
     }
-    for name in settings.include.iter().chain(&settings.exclude) {
+    for name in settings.names() {
         named(name, &before, reference).or_else(|problem| named(name, &after, current).map_err(|_| problem))?;
     }
     let is_answer = |name: &str| {

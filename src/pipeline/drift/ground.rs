@@ -23,6 +23,19 @@ use super::stream;
 /// Compares, or says why there is nothing to compare.
 pub fn measure(root: &Path, project: &Project, prepared: &Prepared, before: Option<&Before>) -> Measured {
     let gate = &project.gates.drift;
+    let known = |name: &str| {
+        let is_kept = |before: &Before| {
+            let kept = before.kept.as_ref().ok();
+            kept.is_some_and(|kept| kept.columns.iter().any(|column| column.name == name))
+        };
+        prepared.frame.column(name).is_some() || before.is_some_and(is_kept)
+    };
+    if let Some(name) = gate.settings.names().find(|name| !known(name)) {
+        return Measured::Unusable(format!(
+            "`gates.drift` names `{}`, which is no column of the data",
+            data::short(name)
+        ));
+    }
     match (&gate.reference, before) {
         (Some(pattern), _) => against_files(root, pattern, prepared, gate, before),
         (None, Some(before)) => against_production(prepared, gate, before),
@@ -32,12 +45,19 @@ pub fn measure(root: &Path, project: &Project, prepared: &Prepared, before: Opti
 
 /// Which of today's rows production learned from, was judged on, and never saw.
 struct Parts {
+    /// Whether rows can be told apart: the data has every column that production knows.
+    is_recognised: bool,
     known: Vec<usize>,
     judged: Vec<usize>,
     fresh: Vec<usize>,
 }
 
 impl Parts {
+    /// Rows that are new for sure.
+    fn n_new(&self) -> usize {
+        if self.is_recognised { self.fresh.len() } else { 0 }
+    }
+
     fn of(frame: &Frame, before: &Before) -> Self {
         let all: Vec<usize> = (0..frame.n_rows()).collect();
         let features: Vec<String> = before.model.features().into_iter().map(str::to_owned).collect();
@@ -45,24 +65,35 @@ impl Parts {
         // Where a column is gone no row can be recognised: all of them are what there is now.
         let (Some([learned, judged]), Ok(digests)) = (&before.known, digests) else {
             return Self {
+                is_recognised: false,
                 known: Vec::new(),
                 judged: Vec::new(),
                 fresh: all,
             };
         };
         let mut parts = Self {
+            is_recognised: true,
             known: Vec::new(),
             judged: Vec::new(),
             fresh: Vec::new(),
         };
+        // Rows that look alike can not be told apart: as many of them are known as there were, the rest is new.
+        let mut left = [learned.counts(), judged.counts()];
+        let mut take = |part: usize, digest: u64| match left[part].get_mut(&digest) {
+            Some(n @ 1..) => {
+                *n -= 1;
+                true
+            }
+            Some(_) | None => false,
+        };
         for row in all {
-            match (learned.knows(digests[row]), judged.knows(digests[row])) {
-                (true, _) => parts.known.push(row),
-                (false, true) => {
-                    parts.known.push(row);
-                    parts.judged.push(row);
-                }
-                (false, false) => parts.fresh.push(row),
+            if take(0, digests[row]) {
+                parts.known.push(row);
+            } else if take(1, digests[row]) {
+                parts.known.push(row);
+                parts.judged.push(row);
+            } else {
+                parts.fresh.push(row);
             }
         }
         parts
@@ -73,7 +104,7 @@ fn against_production(prepared: &Prepared, gate: &DriftGate, before: &Before) ->
     let number = before.version.number;
     let kept = match &before.kept {
         Ok(kept) => kept,
-        Err(why) => return Measured::Unknown(why.clone()),
+        Err(why) => return Measured::NotKept(why.clone()),
     };
     let target = before.model.target();
     if target != prepared.facts.target {
@@ -111,6 +142,16 @@ fn against_production(prepared: &Prepared, gate: &DriftGate, before: &Before) ->
         Some(rows) if settings.seasonal.is_some() => sketches(&prepared.frame, rows, target, features),
         _ => kept.columns.clone(),
     };
+    // A feature that is there and no longer used was taken out on purpose.
+    columns.retain(|column| {
+        let name = &column.name;
+        let is_used = name == target || features.contains(name);
+        let is_left_out = !is_used && prepared.frame.column(name).is_some();
+        if is_left_out {
+            notes.push(format!("`{}` is not used any more", data::short(name)));
+        }
+        !is_left_out
+    });
     let mut current = sketches(&prepared.frame, &fresh, target, features);
     let prediction = format!("prediction of {number}");
     let answers = before.model.answer(&prepared.frame, &fresh);
@@ -174,7 +215,7 @@ fn against_production(prepared: &Prepared, gate: &DriftGate, before: &Before) ->
             notes,
         },
     );
-    Measured::compared(result, fresh.len())
+    Measured::compared(result, parts.n_new())
 }
 
 /// No row with an answer is new, or too few are, but rows without answers are there: they are not compared, since nobody
@@ -234,7 +275,7 @@ fn against_files(
     let settings = &gate.settings;
     let loaded = match data::read_lenient(root, pattern, &BTreeMap::new()) {
         Ok(loaded) if loaded.frame.n_rows() == 0 => {
-            return Measured::Unknown(format!("the reference `{pattern}` has no rows"));
+            return Measured::Unusable(format!("the reference `{pattern}` has no rows"));
         }
         Ok(loaded) => loaded,
         Err(error) => {
@@ -243,7 +284,7 @@ fn against_files(
                 data::DataError::File(_) => None,
             };
             let why = why.unwrap_or_else(|| chain(&error));
-            return Measured::Unknown(format!("the reference `{pattern}` can not be read: {why}"));
+            return Measured::Unusable(format!("the reference `{pattern}` can not be read: {why}"));
         }
     };
     let target = &prepared.facts.target;
@@ -303,7 +344,8 @@ fn against_files(
             notes,
         },
     );
-    Measured::compared(result, current.len())
+    let n_new = before.map_or(0, |before| Parts::of(&prepared.frame, before).n_new());
+    Measured::compared(result, n_new)
 }
 
 fn side(source: String, rows: u64) -> Side {

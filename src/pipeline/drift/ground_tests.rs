@@ -116,7 +116,9 @@ fn measured(parts: &[Part], classes: bool) -> Measured {
 fn compared(parts: &[Part], classes: bool) -> (DriftResult, u64) {
     match measured(parts, classes) {
         Measured::Compared { result, n_new } => (*result, n_new),
-        Measured::Unchanged(why) | Measured::Unknown(why) => panic!("{why}"),
+        Measured::Unchanged(why) | Measured::Unknown(why) | Measured::Unusable(why) | Measured::NotKept(why) => {
+            panic!("{why}")
+        }
     }
 }
 

@@ -37,8 +37,12 @@ pub enum Measured {
     },
     /// There is nothing that could have changed.
     Unchanged(String),
-    /// There is nothing to compare with, or no way to.
+    /// There is nothing to compare with.
     Unknown(String),
+    /// What the configuration asks for can not be done.
+    Unusable(String),
+    /// Production keeps nothing that could be compared with.
+    NotKept(String),
 }
 
 impl Measured {
@@ -80,12 +84,15 @@ pub async fn measure(
             (if failed { Outcome::Failed } else { Outcome::Done }, detail)
         }
         Ok(Measured::Unchanged(why)) => (Outcome::Done, why.clone()),
-        Ok(Measured::Unknown(why)) => (Outcome::Skipped, why.clone()),
+        Ok(Measured::Unusable(why)) => (Outcome::Failed, why.clone()),
+        Ok(Measured::Unknown(why) | Measured::NotKept(why)) => (Outcome::Skipped, why.clone()),
         Err(panic) => (Outcome::Error, panic.clone()),
     };
     let found = match &measured {
         Ok(Measured::Compared { result, .. }) => DriftFound::Compared(result),
         Ok(Measured::Unchanged(why)) => DriftFound::Unchanged(why),
+        Ok(Measured::Unusable(why)) => DriftFound::Unusable(why),
+        Ok(Measured::NotKept(why)) => DriftFound::NotKept(why),
         Ok(Measured::Unknown(why)) | Err(why) => DriftFound::Unknown(why),
     };
     draft
@@ -102,13 +109,16 @@ pub async fn measure(
 
 /// Drift that is worth it, an old production, or many rows that it does not know. What could not be measured is a reason.
 fn due(gate: &DriftGate, measured: Option<&Measured>, before: Option<&Before>, services: &Services) -> Due {
+    if before.is_none() {
+        return Some("nothing is in production that could stay".to_owned());
+    }
     let n_new = match measured {
         Some(Measured::Compared { result, .. }) if result.dataset.decision == "retrain" => {
             return Some(result.dataset.reasons.join("; "));
         }
         Some(Measured::Compared { n_new, .. }) => *n_new,
         Some(Measured::Unchanged(_)) => 0,
-        Some(Measured::Unknown(why)) => return Some(why.clone()),
+        Some(Measured::Unknown(why) | Measured::Unusable(why) | Measured::NotKept(why)) => return Some(why.clone()),
         None => return Some("drift could not be measured".to_owned()),
     };
     if let (Some(most), Some(before)) = (gate.max_age, before) {
