@@ -278,33 +278,12 @@ pub fn new_and_lost(categories: &Categories) -> [Vec<(String, u64)>; 2] {
 fn blank(name: &str, kind: Kind, sides: [Option<&ColumnSketch>; 2]) -> ColumnDrift {
     let count = |of: fn(&ColumnSketch) -> u64| sides.map(|side| side.map_or(0, of));
     ColumnDrift {
-        column: name.to_owned(),
-        role: Role::Feature,
         kind,
         status: String::new(),
-        test: None,
-        score: None,
-        score_kind: None,
-        threshold: None,
-        op: None,
-        statistic: None,
-        p: None,
-        p_adj: None,
-        effect: None,
-        effect_kind: None,
-        drifted: false,
-        location: None,
-        severity: 0.0,
-        importance: None,
         n: count(kinds::n_known),
         missing: count(|side| side.n_missing),
         infinite: count(|side| side.n_infinite),
-        new_categories: Vec::new(),
-        lost_categories: Vec::new(),
-        notes: Vec::new(),
-        summary: None,
-        picture: None,
-        approximate: None,
+        ..ColumnDrift::untested(name, Role::Feature)
     }
 }
 
