@@ -126,6 +126,7 @@ fn of_numbers(column: &mut ColumnDrift, numbers: &Numbers, beside: Beside) {
 fn of_categories(column: &mut ColumnDrift, categories: &Categories, settings: &Settings) {
     let found = homogeneity::homogeneity(categories, settings.seed);
     let effect = homogeneity::jensen_shannon(categories);
+    (column.new_categories, column.lost_categories) = shape::changes(categories);
     computed(column, found.law.name(), found.p, found.x2, (effect, "jensenshannon"));
     if shape::differ_in_writing(categories) {
         column

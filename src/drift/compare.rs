@@ -97,8 +97,6 @@ fn as_evidently(
                 summary: looks.summary,
                 picture: looks.picture,
                 approximate: looks.approximate,
-                new_categories: looks.new_categories,
-                lost_categories: looks.lost_categories,
                 ..found
             }
         }

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::kinds::{self, Skip};
-use super::pair::{Categories, Pair};
+use super::pair::Pair;
 use super::result::{ColumnDrift, DatasetDrift, Role};
+use super::shape;
 use super::sketch::{ColumnSketch, Seen};
 use super::univariate::{
     Kind, Outcome, ScoreKind, Test, Undefined, bins, chi_square, g, ks, table, text, wasserstein, z,
@@ -129,7 +130,7 @@ fn compare_column(
     };
     column.n = sides.pair.n();
     if let (Kind::Cat, Pair::Categories(categories)) = (kind, &sides.pair) {
-        [column.new_categories, column.lost_categories] = new_and_lost(categories);
+        (column.new_categories, column.lost_categories) = shape::changes(categories);
     }
     if sides.is_mismatch {
         column.notes.push(Skip::TypeMismatch.sentence().to_owned());
@@ -254,25 +255,6 @@ impl Sides {
         let fitting = table::TESTS.iter().filter(|test| test.kinds.contains(&self.kind));
         fitting.map(|test| (*test, self.run(test, seed))).collect()
     }
-}
-
-/// Categories that only the current side has, and those that only the reference has: at most twenty each with their rows,
-/// the most frequent first.
-pub fn new_and_lost(categories: &Categories) -> [Vec<(String, u64)>; 2] {
-    let only = |here: &[u64], there: &[u64]| {
-        let each = categories.labels.iter().zip(here.iter().zip(there));
-        let mut only: Vec<(String, u64)> = each
-            .filter(|(_, (here, there))| **here > 0 && **there == 0)
-            .map(|(label, (here, _))| (label.clone(), *here))
-            .collect();
-        only.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-        only.truncate(20);
-        only
-    };
-    [
-        only(&categories.current, &categories.reference),
-        only(&categories.reference, &categories.current),
-    ]
 }
 
 fn blank(name: &str, kind: Kind, sides: [Option<&ColumnSketch>; 2]) -> ColumnDrift {

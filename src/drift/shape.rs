@@ -127,7 +127,7 @@ fn summary(sketch: &NumberSketch) -> Summary {
 type Counted = Vec<(String, u64)>;
 
 /// Categories that one side alone has, the most frequent first.
-fn changes(categories: &Categories) -> (Counted, Counted) {
+pub fn changes(categories: &Categories) -> (Counted, Counted) {
     let only = |mine: &[u64], other: &[u64]| {
         let mut found: Vec<(String, u64)> = categories
             .labels
