@@ -132,11 +132,6 @@ fn the_steps_arrive_in_order() {
 }
 
 #[test]
-fn zz_schema_tmp() {
-    std::fs::write("/tmp/h7/schema.json", schema().to_string()).unwrap();
-}
-
-#[test]
 fn the_training_key_holds_what_decides_the_model() {
     let text = fixture("whole-surface");
     let key = |text: &str| training_key(&checked(text).unwrap().project);
