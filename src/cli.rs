@@ -193,7 +193,7 @@ pub struct DriftOptions {
     /// The column that says when a row was; rows that follow one another count for less
     #[arg(long, value_name = "COLUMN", requires = "reference")]
     pub time: Option<String>,
-    /// Compare with reference rows of the same season only
+    /// Compare with reference rows of the same season, or numbers by their change since one season earlier
     #[arg(long, value_enum, requires = "time")]
     pub seasonal: Option<DriftSeason>,
     /// Only these columns
@@ -287,6 +287,9 @@ pub struct DecideOptions {
     /// The chance of a wrong "better", and of a wrong "not worse" [default: 0.05]
     #[arg(long, value_name = "SHARE", requires = "truth")]
     pub alpha: Option<f64>,
+    /// Bounds by the theory of many rows, whatever their number
+    #[arg(long, requires = "truth")]
+    pub asymptotic: bool,
     /// Fixes what is drawn at random
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     pub seed: u64,

@@ -14,8 +14,9 @@ use crate::base::{Direction, Task, Verdict, nearest};
 use crate::cli::{DecideOptions, Invocation};
 use crate::data::{self, DataError, Frame, Values};
 use crate::evaluate::{
-    self, ALPHA, CompareRule, Comparison, Decision, Evidence, FiveByTwo, FoldScores, MIN_ROWS, Margin, MetricKind,
-    Ordered, SliceColumn, SliceComparison, SliceRule, SliceStatus, alpha_of_use, compare_folds, five_by_two,
+    self, ALPHA, CompareRule, Comparison, Decision, Evidence, FewRows, FiveByTwo, FoldScores, MIN_ROWS, Margin,
+    MetricKind, Ordered, SliceColumn, SliceComparison, SliceRule, SliceStatus, alpha_of_use, compare_folds,
+    five_by_two,
 };
 use crate::pipeline;
 use crate::stats::{ADJUSTMENTS, Adjust, wilson};
@@ -203,6 +204,11 @@ fn of_rows(
                 groups: groups.as_deref(),
                 order: times.as_deref().map(|times| Ordered { horizon, times }),
                 alpha,
+                few: if options.asymptotic {
+                    FewRows::AsMany
+                } else {
+                    FewRows::Own
+                },
             };
             evaluate::compare(
                 &sides.truth,

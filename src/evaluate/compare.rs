@@ -6,6 +6,7 @@ use crate::stats::{Rng, sd};
 use super::bootstrap::{Sample, dense};
 use super::decide::{rows_needed, verdict};
 use super::estimate::{self, Estimate};
+use super::few;
 use super::forecast::{Series, block_length};
 use super::metrics::{Method, MetricKind};
 use super::rows::{Rows, canonical_order, common_labels};
@@ -33,6 +34,16 @@ pub struct CompareRule<'a> {
     pub order: Option<Ordered<'a>>,
     /// The chance of a wrong "better", and of a wrong "not worse"; in (0, 1), else [`ALPHA`].
     pub alpha: f64,
+    /// Whether few rows have bounds of their own, or those of many rows whatever their number.
+    pub few: FewRows,
+}
+
+/// How few rows are met; see [`compare`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FewRows {
+    #[default]
+    Own,
+    AsMany,
 }
 
 /// Rows in time.
@@ -63,6 +74,7 @@ impl Default for CompareRule<'_> {
             groups: None,
             order: None,
             alpha: ALPHA,
+            few: FewRows::Own,
         }
     }
 }
@@ -83,7 +95,9 @@ impl Margin {
 /// All three have one entry a row, the same rows in the same order; classes are matched by name. The gain is positive
 /// when the challenger is better. Its bounds are one-sided at 1 − α, the same for every order of the rows: paired t for
 /// means of losses, Agresti–Min for accuracy, `DeLong` for the area under the ROC curve, influence functions with t for
-/// smooth functions of means, and the paired `BCa` bootstrap with 2000 resamples for the rest. With groups the first four
+/// smooth functions of means, and the paired `BCa` bootstrap with 2000 resamples for the rest. With fewer than 100 rows, or
+/// fewer than 30 of one of two classes, areas and smooth functions of means have bounds of their own ([`few`]); so do shares
+/// of classes with fewer than 30 rows that the two models call differently. With groups the first four
 /// use the groups' sums of contributions with t, the last resamples groups. With rows in time the first four use the
 /// long-run variance of the contributions ([`Series::estimate`]), the last resamples blocks of neighbors
 /// ([`block_length`]). Rows that the two models do not differ on leave nothing to estimate: then the gain is exact and
@@ -137,10 +151,10 @@ fn method_name(metric: &MetricKind, rule: &CompareRule<'_>) -> String {
         (None, None, _) => metric.method_name(),
         (Some(_), _, Method::Bootstrap) => "BCa bootstrap over groups",
         (Some(_), _, Method::MeanLoss(_) | Method::Share(_)) => "paired t over groups",
-        (Some(_), _, Method::Area(_) | Method::Influence(_)) => "influence function, t over groups",
+        (Some(_), _, Method::Area(_) | Method::Influence(..)) => "influence function, t over groups",
         (None, Some(_), Method::Bootstrap) => "BCa bootstrap over blocks in time",
         (None, Some(_), Method::MeanLoss(_) | Method::Share(_)) => "Diebold–Mariano",
-        (None, Some(_), Method::Area(_) | Method::Influence(_)) => "influence function, Diebold–Mariano",
+        (None, Some(_), Method::Area(_) | Method::Influence(..)) => "influence function, Diebold–Mariano",
     };
     name.to_owned()
 }
@@ -161,7 +175,13 @@ pub(super) fn paired(
     rule: &CompareRule<'_>,
     seed: u64,
 ) -> Result<Estimate, String> {
-    let (order, dependence) = arranged(truth, sides, rule)?;
+    if !same_labels(sides[0], sides[1]) {
+        return Err("the two models know different classes".to_owned());
+    }
+    if sides[0].len() != sides[1].len() {
+        return Err("the two models did not predict the same rows".to_owned());
+    }
+    let (order, dependence) = arranged(truth, &sides, rule.groups, rule.order)?;
     if matches!(dependence, Dependence::Rows) {
         metric.method_name().clone_into(&mut out.method);
     }
@@ -187,6 +207,10 @@ pub(super) fn paired(
     if n < 2 {
         return Err("one row says nothing about a difference".to_owned());
     }
+    if sides[0] == sides[1] {
+        // The same predictions are the same model on these rows: there is nothing to estimate.
+        return Ok(Estimate::around(0.0, 0.0, f64::INFINITY, 0.0, rule.level()));
+    }
     let Some(of) = metric.method.contribution() else {
         let mut rng = Rng::derive(seed, &format!("compare {}", metric.name));
         let sample = match &dependence {
@@ -202,7 +226,18 @@ pub(super) fn paired(
             let challenger = metric.of_rows(&sampled[1], weights).ok()?;
             Some(metric.direction.gain(champion, challenger))
         };
-        return estimate::resampled(gain, &sample, &mut rng, &gain_of, rule.level());
+        let found = estimate::resampled(gain, &sample, &mut rng, &gain_of, rule.level())?;
+        let unseen = match (rule.few, &dependence) {
+            (FewRows::Own, Dependence::Rows) => few::unseen(metric, &rows),
+            (FewRows::Own, Dependence::Groups { .. } | Dependence::Time { .. }) | (FewRows::AsMany, _) => None,
+        };
+        return Ok(match unseen {
+            Some(unseen) => {
+                out.method.push_str(", few rows");
+                found.widened(unseen, n as f64, rule.level())
+            }
+            None => found,
+        });
     };
     let contributions = match (of(&rows[0]), of(&rows[1])) {
         (Some(champion), Some(challenger)) => gains(metric, &champion, &challenger),
@@ -215,11 +250,14 @@ pub(super) fn paired(
         rows: &rows,
         dependence: &dependence,
     };
-    if sides[0] == sides[1] && matches!(metric.method, Method::Share(_)) {
-        // The same predictions are the same model on these rows: there is nothing to estimate.
-        return Ok(Estimate::around(0.0, 0.0, f64::INFINITY, 0.0, rule.level()));
-    }
     out.secondary = secondary(&scored);
+    if rule.few == FewRows::Own
+        && matches!(dependence, Dependence::Rows)
+        && let Some(estimate) = few::estimate(metric.method, gain, &rows, rule.level())
+    {
+        out.method.push_str(", few rows");
+        return Ok(estimate);
+    }
     scored.estimate(rule.level())
 }
 
@@ -248,7 +286,7 @@ impl Scored<'_> {
             Dependence::Rows => match self.metric.method {
                 Method::Share(_) => Ok(estimate::agresti_min(contributions, alpha)),
                 Method::Area(_) => estimate::delong(gain, self.rows, alpha),
-                Method::MeanLoss(_) | Method::Influence(_) | Method::Bootstrap => {
+                Method::MeanLoss(_) | Method::Influence(..) | Method::Bootstrap => {
                     let n = contributions.len() as f64;
                     Ok(Estimate::of_mean(gain, sd(contributions), n, alpha))
                 }
@@ -263,26 +301,21 @@ fn gains(metric: &MetricKind, champion: &[f64], challenger: &[f64]) -> Vec<f64> 
 }
 
 /// The rows in an order that does not depend on how they came, and what belongs together; the error says what does not fit.
-fn arranged(
+pub(super) fn arranged(
     truth: &Truth,
-    sides: [&Predictions; 2],
-    rule: &CompareRule<'_>,
+    sides: &[&Predictions],
+    groups: Option<&[u32]>,
+    order_in_time: Option<Ordered<'_>>,
 ) -> Result<(Vec<usize>, Dependence), String> {
-    if !same_labels(sides[0], sides[1]) {
-        return Err("the two models know different classes".to_owned());
-    }
-    if sides[0].len() != sides[1].len() {
-        return Err("the two models did not predict the same rows".to_owned());
-    }
-    let order = canonical_order(truth, &sides, rule.groups);
-    if let Some(groups) = rule.groups {
+    let order = canonical_order(truth, sides, groups);
+    if let Some(groups) = groups {
         if groups.len() != truth.len() {
             return Err("the groups do not cover the rows".to_owned());
         }
         let (of_row, n_groups) = dense(&order, groups);
         return Ok((order, Dependence::Groups { of_row, n_groups }));
     }
-    let Some(Ordered { horizon, times }) = rule.order else {
+    let Some(Ordered { horizon, times }) = order_in_time else {
         return Ok((order, Dependence::Rows));
     };
     if times.len() != truth.len() {

@@ -1,6 +1,6 @@
 //! A gain with its bounds, by method. Pure: seeded.
 
-use crate::stats::{Rng, mean, normal_cdf, sd, t_quantile};
+use crate::stats::{Rng, mean, normal_cdf, normal_quantile, sd, t_quantile};
 
 use super::bootstrap::{Sample, bootstrap};
 use super::influence::Components;
@@ -44,6 +44,24 @@ impl Estimate {
             bounds: [at(alpha), at(1.0 - alpha)],
             interval: [at(alpha / 2.0), at(1.0 - alpha / 2.0)],
             sd,
+        }
+    }
+
+    /// Bounds that have room for `unseen` too, the standard error of something that these `n` rows do not show.
+    pub fn widened(self, unseen: f64, n: f64, alpha: f64) -> Self {
+        let around = |[low, high]: [f64; 2], level: f64| {
+            let more = normal_quantile(1.0 - level) * unseen;
+            [
+                self.gain - (self.gain - low).hypot(more),
+                self.gain + (high - self.gain).hypot(more),
+            ]
+        };
+        Self {
+            standard_error: self.standard_error.hypot(unseen),
+            bounds: around(self.bounds, alpha),
+            interval: around(self.interval, alpha / 2.0),
+            sd: self.sd.hypot(unseen * n.sqrt()),
+            ..self
         }
     }
 
@@ -125,7 +143,8 @@ pub fn delong(gain: f64, rows: &[Rows; 2], alpha: f64) -> Result<Estimate, Strin
 /// The `BCa` bootstrap of the units of `sample`, which are rows, groups, or blocks in time.
 ///
 /// A bootstrap of few units is as narrow as a normal interval with the divisor n: its levels are moved out to those of
-/// Student's t with the divisor n − 1. Source: Hesterberg, *What teachers should know about the bootstrap* (2015).
+/// Student's t with the divisor n − 1 ([`expanded`]). Source: Hesterberg, *What teachers should know about the bootstrap*
+/// (2015).
 pub fn resampled(
     gain: f64,
     sample: &Sample,
@@ -143,11 +162,7 @@ pub fn resampled(
         .pop()
         .ok_or_else(unclear)?;
     let n_independent = (units.number(n) as f64 / units.block.max(1) as f64).max(2.0);
-    let expanded = |level: f64| {
-        let stretch = (n_independent / (n_independent - 1.0)).sqrt();
-        normal_cdf(stretch * t_quantile(level, n_independent - 1.0))
-    };
-    let levels = [alpha, 1.0 - alpha, alpha / 2.0, 1.0 - alpha / 2.0].map(expanded);
+    let levels = [alpha, 1.0 - alpha, alpha / 2.0, 1.0 - alpha / 2.0].map(|level| expanded(level, n_independent));
     let bounds = draws.bounds(center, &levels).ok_or_else(unclear)?;
     let at = |i: usize| gain + (bounds[i] - center) * sample.scale;
     let spread = draws.standard_error();
@@ -159,4 +174,9 @@ pub fn resampled(
         interval: [at(2), at(3)],
         sd: spread * (n as f64).sqrt(),
     })
+}
+
+/// The level of a percentile that bounds of `n` independent units at `level` need.
+pub fn expanded(level: f64, n: f64) -> f64 {
+    normal_cdf((n / (n - 1.0)).sqrt() * t_quantile(level, n - 1.0))
 }

@@ -2,6 +2,7 @@
 
 use crate::base::{Direction, Task};
 
+use super::few::{Scale, Share, Size};
 use super::influence::{self, Contribution};
 use super::rows::{Rows, canonical_order, common_labels};
 use super::scores::{self, Score};
@@ -31,8 +32,8 @@ pub(super) enum Method {
     Share(Contribution),
     /// The area under the ROC curve.
     Area(Contribution),
-    /// A smooth function of means, by what each row contributes to it.
-    Influence(Contribution),
+    /// A smooth function of means, by what each row contributes to it, and what it is where rows are few.
+    Influence(Contribution, Scale),
     /// Anything else, by resampling.
     Bootstrap,
 }
@@ -41,7 +42,7 @@ impl Method {
     /// What each row contributes; `None` where only resampling tells.
     pub(super) fn contribution(self) -> Option<Contribution> {
         match self {
-            Self::MeanLoss(of) | Self::Share(of) | Self::Area(of) | Self::Influence(of) => Some(of),
+            Self::MeanLoss(of) | Self::Share(of) | Self::Area(of) | Self::Influence(of, _) => Some(of),
             Self::Bootstrap => None,
         }
     }
@@ -72,7 +73,7 @@ impl MetricKind {
             Method::MeanLoss(_) => "paired t",
             Method::Share(_) => "Agresti–Min",
             Method::Area(_) => "DeLong",
-            Method::Influence(_) => "influence function, t",
+            Method::Influence(..) => "influence function, t",
             Method::Bootstrap => "BCa bootstrap",
         }
     }
@@ -148,13 +149,24 @@ const fn score(
 
 /// Every metric.
 pub const METRICS: &[MetricKind] = &[
-    error("rmse", "RMSE", Method::Influence(influence::rmse), scores::rmse),
+    error(
+        "rmse",
+        "RMSE",
+        Method::Influence(influence::rmse, Scale::Size(Size::Rmse)),
+        scores::rmse,
+    ),
     error("mae", "MAE", Method::MeanLoss(influence::absolute_error), scores::mae),
     MetricKind {
         ..error("mse", "MSE", Method::MeanLoss(influence::squared_error), scores::mse)
     },
     MetricKind {
-        ..score("r2", "R²", REGRESSION, Method::Influence(influence::r2), scores::r2)
+        ..score(
+            "r2",
+            "R²",
+            REGRESSION,
+            Method::Influence(influence::r2, Scale::Size(Size::Unexplained)),
+            scores::r2,
+        )
     },
     error("medae", "median absolute error", Method::Bootstrap, scores::medae),
     error("max_error", "largest error", Method::Bootstrap, scores::max_error),
@@ -171,7 +183,7 @@ pub const METRICS: &[MetricKind] = &[
             "explained_variance",
             "explained variance",
             REGRESSION,
-            Method::Influence(influence::explained_variance),
+            Method::Influence(influence::explained_variance, Scale::Size(Size::UnexplainedVariance)),
             scores::explained_variance,
         )
     },
@@ -193,17 +205,23 @@ pub const METRICS: &[MetricKind] = &[
         "precision",
         "precision",
         BINARY,
-        Method::Influence(influence::precision),
+        Method::Influence(influence::precision, Scale::Share(Share::Precision)),
         scores::precision,
     ),
     score(
         "recall",
         "recall",
         BINARY,
-        Method::Influence(influence::recall),
+        Method::Influence(influence::recall, Scale::Share(Share::Recall)),
         scores::recall,
     ),
-    score("f1", "F1", BINARY, Method::Influence(influence::f1), scores::f1),
+    score(
+        "f1",
+        "F1",
+        BINARY,
+        Method::Influence(influence::f1, Scale::Share(Share::F1)),
+        scores::f1,
+    ),
     score(
         "f1_macro",
         "F1 (macro)",

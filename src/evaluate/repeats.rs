@@ -14,7 +14,7 @@ use super::{Comparison, Predictions, Truth, compare};
 /// With S gains gₛ of standard errors eₛ by [`compare`]'s method, ē their mean and s² the variance of the gains:
 /// V = ē² + (1 + 1/S) s², by Student's t with the degrees of freedom of Satterthwaite,
 /// V² / (ē⁴/ν + ((1 + 1/S) s²)²/(S − 1)), where ν is that of the method. ē is not less than the standard error of the mean
-/// gain, whatever the models have in common. With one challenger it is [`compare`] with a note. Nothing is NaN.
+/// gain, whatever the models have in common; of few rows it is half of the distance of their own bounds. With one challenger it is [`compare`] with a note. Nothing is NaN.
 ///
 /// Source: the prediction interval of a random effect, Satterthwaite, *An approximate distribution of estimates of variance
 /// components* (1946); that seeds belong into a comparison: Bouthillier et al., *Accounting for variance in machine
@@ -59,15 +59,19 @@ fn fill(
     rule: &CompareRule<'_>,
     seed: u64,
 ) -> Result<(), String> {
-    let (mut values, mut estimates) = (Vec::new(), Vec::new());
+    let (mut values, mut estimates, mut method) = (Vec::new(), Vec::new(), String::new());
     for challenger in challengers {
         let mut one = blank(metric, rule, truth.len());
         let estimate = paired(&mut one, truth, [champion, challenger], metric, rule, seed);
         (out.champion, out.margin) = (one.champion, one.margin);
-        out.method = format!("{}, {} seeds", one.method, challengers.len());
+        // One that equals the champion needs no method for few rows.
+        if one.method.len() > method.len() {
+            method = one.method;
+        }
         values.push(one.challenger.unwrap_or(f64::NAN));
         estimates.push(estimate?);
     }
+    out.method = format!("{method}, {} seeds", challengers.len());
     // In an order of their own, so that sums do not depend on which seed came first.
     values.sort_by(f64::total_cmp);
     estimates.sort_by(|a, b| (a.gain.total_cmp(&b.gain)).then(a.standard_error.total_cmp(&b.standard_error)));

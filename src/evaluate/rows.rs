@@ -19,7 +19,7 @@ pub struct Numbers {
     pub by_error: Vec<usize>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Classes {
     pub n_labels: usize,
     pub actual: Vec<usize>,

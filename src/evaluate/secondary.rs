@@ -43,7 +43,7 @@ pub fn secondary(scored: &Scored<'_>) -> Vec<Secondary> {
                 .collect(),
             Method::Share(_) => of_rights(contributions),
             Method::Area(_) => area(scored).into_iter().collect(),
-            Method::Influence(_) => student("influence function, t", scored.gain, contributions)
+            Method::Influence(..) => student("influence function, t", scored.gain, contributions)
                 .into_iter()
                 .collect(),
             Method::Bootstrap => Vec::new(),

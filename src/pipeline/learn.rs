@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::base::{Diagnostic, Diagnostics, Digest, Task, Timestamp};
 use crate::config::{self, Project};
 use crate::data::{self, DataError, Frame, LeakColumns, Partition, Profile, Role, SplitKind, Summary, Values};
-use crate::evaluate::{self, MetricKind, Predictions, SliceColumn, SliceRule, Truth};
+use crate::evaluate::{self, MetricKind, Predictions, SliceColumn, SliceRule, Together, Truth};
 use crate::facts::{ColumnFacts, DataFacts, EvaluationFacts, Leak, Remark, TrainingFacts, Violation};
 use crate::sys::Stopwatch;
 use crate::track::Content;
@@ -433,15 +433,18 @@ pub fn evaluate(
         None => asked(model, prepared, rows)?,
     };
     let seed = project.train.seed;
-    let groups = prepared.groups.as_deref();
-    let results = evaluate::evaluate(&truth, &predictions, metrics, groups, seed);
+    let together = Together {
+        groups: prepared.groups.as_deref(),
+        times: prepared.times.as_deref(),
+    };
+    let results = evaluate::evaluate(&truth, &predictions, metrics, together, seed);
     let min_rows = project
         .gates
         .slices
         .as_ref()
         .map_or(evaluate::MIN_ROWS, |gate| gate.min_rows);
     let cut = cut(project, prepared);
-    let slices = evaluate::evaluate_slices(&truth, &predictions, metrics, &cut, groups, min_rows, seed);
+    let slices = evaluate::evaluate_slices(&truth, &predictions, metrics, &cut, together, min_rows, seed);
     let facts = EvaluationFacts {
         primary: metrics.first().map(|metric| metric.name.to_owned()).unwrap_or_default(),
         metrics: results,

@@ -6,8 +6,8 @@
 use std::fmt;
 
 use super::super::{
-    CompareRule, Comparison, FoldScores, Margin, MetricKind, Ordered, Predictions, Truth, compare, compare_folds,
-    compare_repeats, metric, verdict,
+    CompareRule, Comparison, FoldScores, Margin, MetricKind, Ordered, Predictions, Together, Truth, compare,
+    compare_folds, compare_repeats, evaluate, metric, verdict,
 };
 use super::{class_truth, labels};
 use crate::base::{Direction, Verdict};
@@ -18,18 +18,29 @@ use crate::stats::Rng;
 enum Setting {
     /// Normal errors, both models share half of their variance.
     Regression,
+    /// The same, and they share 95 of 100 parts, as do models of two neighboring commits.
+    Relatives,
     /// The same with errors of Student's t with five degrees of freedom, nearly: sums of few heavy parts.
     HeavyTails,
     /// Two classes, so many of ten rows positive; calibrated probabilities.
     Binary(u8),
+    /// Two of ten rows positive, by models that share 95 of 100 parts: they call few rows differently.
+    BinaryRelatives,
     /// Three classes of equal size.
     Multiclass,
+    /// The same by models that share 95 of 100 parts.
+    MulticlassRelatives,
     /// Errors that remember half, or seven tenths of the one before; the horizon is 1.
     Forecast(u8),
 }
 
-const SETTINGS: [(&str, Setting, &[&str]); 8] = [
+const SETTINGS: [(&str, Setting, &[&str]); 11] = [
     ("regression", Setting::Regression, &["rmse", "mae", "r2", "medae"]),
+    (
+        "regression, relatives",
+        Setting::Relatives,
+        &["rmse", "mae", "r2", "medae"],
+    ),
     ("regression, heavy tails", Setting::HeavyTails, &["rmse", "mae", "r2"]),
     (
         "binary",
@@ -39,13 +50,33 @@ const SETTINGS: [(&str, Setting, &[&str]); 8] = [
     (
         "binary, 20 % positive",
         Setting::Binary(2),
-        &["roc_auc", "accuracy", "log_loss", "brier", "f1"],
+        &["roc_auc", "accuracy", "log_loss", "brier", "f1", "precision", "recall"],
+    ),
+    (
+        "binary, relatives",
+        Setting::BinaryRelatives,
+        &["roc_auc", "accuracy", "log_loss", "f1", "precision", "recall", "mcc"],
     ),
     ("multiclass", Setting::Multiclass, &["accuracy", "log_loss", "f1_macro"]),
+    (
+        "multiclass, relatives",
+        Setting::MulticlassRelatives,
+        &["accuracy", "log_loss", "f1_macro"],
+    ),
     ("forecast, no memory", Setting::Forecast(0), &["mae", "rmse", "medae"]),
     ("forecast, memory 0.5", Setting::Forecast(5), &["mae", "rmse", "medae"]),
     ("forecast, memory 0.7", Setting::Forecast(7), &["mae", "rmse"]),
 ];
+
+impl Setting {
+    /// The part of their variance that the errors of both models share.
+    fn shared(self) -> f64 {
+        match self {
+            Self::Relatives | Self::BinaryRelatives | Self::MulticlassRelatives => 0.95,
+            Self::Regression | Self::HeavyTails | Self::Binary(_) | Self::Multiclass | Self::Forecast(_) => 0.5,
+        }
+    }
+}
 
 struct World {
     truth: Truth,
@@ -64,13 +95,13 @@ fn heavy(rng: &mut Rng) -> f64 {
     normal(rng) / (chi2 / 5.0).sqrt()
 }
 
-/// Errors of champion and challenger, which share half of their variance; the challenger's are `scale` times as large.
-fn errors(n: usize, rng: &mut Rng, scale: f64, one: fn(&mut Rng) -> f64) -> [Vec<f64>; 2] {
+/// Errors of champion and challenger, which share this part of their variance; the challenger's are `scale` times as large.
+fn errors(n: usize, rng: &mut Rng, scale: f64, part: f64, one: fn(&mut Rng) -> f64) -> [Vec<f64>; 2] {
     let mut sides = [Vec::with_capacity(n), Vec::with_capacity(n)];
     for _ in 0..n {
         let shared = one(rng);
         for (side, scale) in sides.iter_mut().zip([1.0, scale]) {
-            side.push(scale * (shared + one(rng)) * std::f64::consts::FRAC_1_SQRT_2);
+            side.push(scale * (shared * part.sqrt() + one(rng) * (1.0 - part).sqrt()));
         }
     }
     sides
@@ -78,13 +109,13 @@ fn errors(n: usize, rng: &mut Rng, scale: f64, one: fn(&mut Rng) -> f64) -> [Vec
 
 /// `better` 0 is A/A; above, the challenger's errors are smaller by that share.
 fn world(setting: Setting, n: usize, better: f64, rng: &mut Rng) -> World {
-    let scale = 1.0 - better;
+    let (scale, part) = (1.0 - better, setting.shared());
     match setting {
-        Setting::Regression => numbers(&errors(n, rng, scale, normal), rng),
-        Setting::HeavyTails => numbers(&errors(n, rng, scale, heavy), rng),
+        Setting::Regression | Setting::Relatives => numbers(&errors(n, rng, scale, part, normal), rng),
+        Setting::HeavyTails => numbers(&errors(n, rng, scale, part, heavy), rng),
         Setting::Forecast(memory) => {
             let memory = f64::from(memory) / 10.0;
-            let mut sides = errors(n + 30, rng, scale, normal);
+            let mut sides = errors(n + 30, rng, scale, part, normal);
             for side in &mut sides {
                 for t in 1..side.len() {
                     side[t] += memory * side[t - 1];
@@ -93,8 +124,9 @@ fn world(setting: Setting, n: usize, better: f64, rng: &mut Rng) -> World {
             }
             numbers(&sides, rng)
         }
-        Setting::Binary(tenths) => binary(n, f64::from(tenths) / 10.0, scale, rng),
-        Setting::Multiclass => multiclass(n, scale, rng),
+        Setting::Binary(tenths) => binary(n, f64::from(tenths) / 10.0, scale, part, rng),
+        Setting::BinaryRelatives => binary(n, 0.2, scale, part, rng),
+        Setting::Multiclass | Setting::MulticlassRelatives => multiclass(n, scale, part, rng),
     }
 }
 
@@ -109,9 +141,9 @@ fn numbers(errors: &[Vec<f64>; 2], rng: &mut Rng) -> World {
     }
 }
 
-fn binary(n: usize, share: f64, scale: f64, rng: &mut Rng) -> World {
+fn binary(n: usize, share: f64, scale: f64, part: f64, rng: &mut Rng) -> World {
     let codes: Vec<u32> = (0..n).map(|_| u32::from(rng.unit() < share)).collect();
-    let noise = errors(n, rng, scale, normal);
+    let noise = errors(n, rng, scale, part, normal);
     let side = |noise: &[f64], scale: f64| {
         // Positives are 1.5 higher on average; the probability is what the density says.
         let score = |(code, noise): (&u32, &f64)| {
@@ -131,9 +163,9 @@ fn binary(n: usize, share: f64, scale: f64, rng: &mut Rng) -> World {
     }
 }
 
-fn multiclass(n: usize, scale: f64, rng: &mut Rng) -> World {
+fn multiclass(n: usize, scale: f64, part: f64, rng: &mut Rng) -> World {
     let codes: Vec<u32> = (0..n).map(|_| u32::try_from(rng.below(3)).unwrap()).collect();
-    let noise = [(); 3].map(|()| errors(n, rng, scale, normal));
+    let noise = [(); 3].map(|()| errors(n, rng, scale, part, normal));
     let side = |which: usize, scale: f64| {
         let (mut predicted, mut probabilities) = (Vec::new(), Vec::new());
         for (row, code) in codes.iter().enumerate() {
@@ -191,6 +223,8 @@ pub struct Row {
     /// A/B called better, and found by the best of the secondary tests.
     pub power: f64,
     pub power_of_tests: f64,
+    /// A/A called better by that test.
+    pub wrong_tests: f64,
 }
 
 impl fmt::Display for Row {
@@ -226,7 +260,7 @@ fn covers(one: &Comparison, truth: f64) -> bool {
 fn simulate(n: usize, n_repeats: usize, settings: &[(&str, Setting, &[&str])]) -> Vec<Row> {
     let mut rows = Vec::new();
     for (title, setting, names) in settings {
-        let better = 1.8 / (n as f64).sqrt();
+        let better = 1.8 / (n as f64).sqrt() * ((1.0 - setting.shared()) / 0.5).sqrt();
         // The true difference, from many rows.
         let many = world(*setting, (300 * n).min(300_000), better, &mut Rng::derive(7, title));
         for name in *names {
@@ -243,7 +277,7 @@ fn simulate(n: usize, n_repeats: usize, settings: &[(&str, Setting, &[&str])]) -
             let value = |side: &Predictions| kind.score(&many.truth, side).unwrap();
             let difference = value(&many.challenger) - value(&many.champion);
             let mut rng = Rng::derive(11, &format!("{title} {name} {n}"));
-            let mut counts = [0_u32; 8];
+            let mut counts = [0_u32; 9];
             let mut decided = [0_u32; 2];
             for repeat in 0..n_repeats {
                 let equal = judged(*setting, &world(*setting, n, 0.0, &mut rng), kind, repeat as u64);
@@ -254,11 +288,10 @@ fn simulate(n: usize, n_repeats: usize, settings: &[(&str, Setting, &[&str])]) -
                     equal.upper.unwrap_or(1.0),
                     0.0,
                 );
-                let found = other
-                    .secondary
-                    .first()
-                    .and_then(|test| test.p_better)
-                    .is_some_and(|p| p <= 0.05);
+                let found = |one: &Comparison| {
+                    let test = one.secondary.first().and_then(|test| test.p_better);
+                    test.is_some_and(|p| p <= 0.05)
+                };
                 let apart = equal.difference_interval.is_some_and(|[low, high]| {
                     let (bad, good) = match equal.direction {
                         Direction::Maximize => (high, low),
@@ -274,7 +307,8 @@ fn simulate(n: usize, n_repeats: usize, settings: &[(&str, Setting, &[&str])]) -
                     covers(&equal, 0.0),
                     covers(&other, difference),
                     other.verdict == Verdict::Better,
-                    found,
+                    found(&other),
+                    found(&equal),
                 ];
                 for (count, happened) in counts.iter_mut().zip(happened) {
                     *count += u32::from(happened);
@@ -297,6 +331,7 @@ fn simulate(n: usize, n_repeats: usize, settings: &[(&str, Setting, &[&str])]) -
                 covers_better: share(5, 1),
                 power: share(6, 1),
                 power_of_tests: share(7, 1),
+                wrong_tests: share(8, 0),
             });
         }
     }
@@ -308,48 +343,27 @@ fn misses(row: &Row) -> Vec<String> {
     let n = row.n_repeats as f64;
     let noise = |share: f64| 3.5 * (share * (1.0 - share) / n).sqrt();
     let (most, least) = (0.05 + noise(0.05), 0.93 - noise(0.07));
-    let wider = WIDER
-        .iter()
-        .find(|(name, up_to, _)| row.name == *name && row.n <= *up_to);
-    let allowed = wider.map_or(0.0, |(.., allowed)| *allowed);
     let mut found = Vec::new();
     let mut check = |holds: bool, what: &str| {
         if !holds {
             found.push(format!("{what}: {row}"));
         }
     };
-    check(row.better <= most + allowed, "too often better");
-    check(row.worse <= most + allowed, "too often worse");
-    check(
-        row.worse_without_margin <= most + allowed,
-        "too often worse without a margin",
-    );
-    check(
-        row.by_interval <= most + 2.0 * allowed,
-        "the interval is too often clear of zero",
-    );
-    check(row.covers_equal >= least - 2.0 * allowed, "covers equality too seldom");
-    check(
-        row.covers_better >= least - 2.0 * allowed,
-        "covers a difference too seldom",
-    );
-    // Where errors remember, the test that looks no further than the horizon is no test.
-    let is_test = !row.name.contains("memory 0");
+    check(row.better <= most, "too often better");
+    check(row.worse <= most, "too often worse");
+    check(row.worse_without_margin <= most, "too often worse without a margin");
+    check(row.by_interval <= most, "the interval is too often clear of zero");
+    check(row.covers_equal >= least, "covers equality too seldom");
+    check(row.covers_better >= least, "covers a difference too seldom");
+    // Where errors remember, the test that looks no further than the horizon is no test; nor is one of the theory of many
+    // rows where it is wrong too often.
+    let is_test = !row.name.contains("memory 0") && row.wrong_tests <= most;
     check(
         !is_test || row.power >= row.power_of_tests - 0.05 - noise(0.25),
         "finds less than the tests",
     );
     found
 }
-
-/// Where the methods are known to be off with few rows: up to how many, and by how much more; twice as much for intervals.
-/// The formulas are those of the references, `DeLong` and influence functions, whose theory is that of many rows: among
-/// thirty of which six are positive it does not hold.
-const WIDER: [(&str, usize, f64); 3] = [
-    ("regression, heavy tails: r2", 30, 0.01),
-    ("binary, 20 % positive: roc_auc", 30, 0.02),
-    ("binary, 20 % positive: f1", 30, 0.025),
-];
 
 const SIZES: [usize; 5] = [30, 100, 300, 1000, 10_000];
 
@@ -383,9 +397,9 @@ fn a_few_error_rates_are_not_far_off() {
     let few = |setting: usize, names: &'static [&'static str]| (SETTINGS[setting].0, SETTINGS[setting].1, names);
     let settings = [
         few(0, &["rmse", "mae"]),
-        few(2, &["roc_auc", "accuracy", "log_loss"]),
-        few(4, &["accuracy"]),
-        few(6, &["mae"]),
+        few(3, &["roc_auc", "accuracy", "log_loss"]),
+        few(6, &["accuracy"]),
+        few(9, &["mae"]),
     ];
     let wrong: Vec<String> = simulate(40, 100, &settings).iter().flat_map(misses).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -398,7 +412,7 @@ fn repeats_cover_one_more_model() {
     let (kind, rule) = (metric("mae").unwrap(), CompareRule::default());
     let mut covered = 0_u32;
     for _ in 0..n_repeats {
-        let [champion, other] = errors(n, &mut rng, 1.0, normal);
+        let [champion, other] = errors(n, &mut rng, 1.0, 0.5, normal);
         // A seed makes all errors of a model larger or smaller; on average they are the champion's.
         let mut seed = || 1.0 + spread * normal(&mut rng);
         let seeds: Vec<Predictions> = (0..4)
@@ -438,4 +452,58 @@ fn folds_that_share_rows_are_not_taken_for_more_than_they_are() {
     }
     let share = f64::from(better) / f64::from(n_repeats);
     assert!((0.02..0.08).contains(&share), "{share}");
+}
+
+/// Where a model's own interval is known to cover less: the squares of such errors vary more than so few rows show.
+const SELDOM: [(&str, &str, f64); 4] = [
+    ("regression, heavy tails", "rmse", 0.90),
+    ("forecast, memory 0.5", "rmse", 0.92),
+    ("forecast, memory 0.7", "mae", 0.90),
+    ("forecast, memory 0.7", "rmse", 0.87),
+];
+
+#[test]
+#[ignore = "for the table of each model's own intervals: cargo test --release own_intervals -- --ignored --nocapture"]
+fn own_intervals_cover() {
+    let mut wrong = Vec::new();
+    for n in [30, 100, 300] {
+        for (title, setting, names) in SETTINGS {
+            let many = world(setting, 200_000, 0.0, &mut Rng::derive(7, title));
+            let mut rng = Rng::derive(13, &format!("{title} {n}"));
+            let kinds: Vec<_> = names.iter().map(|name| metric(name).unwrap()).collect();
+            let truths: Vec<f64> = kinds
+                .iter()
+                .map(|kind| kind.score(&many.truth, &many.champion).unwrap())
+                .collect();
+            let n_repeats = 300;
+            let mut counts = vec![[0_u32; 2]; kinds.len()];
+            for repeat in 0..n_repeats {
+                let world = world(setting, n, 0.0, &mut rng);
+                let times: Vec<f64> = (0..n).map(|t| t as f64).collect();
+                let together = Together {
+                    groups: None,
+                    times: matches!(setting, Setting::Forecast(_)).then_some(times.as_slice()),
+                };
+                let found = evaluate(&world.truth, &world.champion, &kinds, together, repeat);
+                for ((count, one), truth) in counts.iter_mut().zip(&found).zip(&truths) {
+                    if let Some([low, high]) = one.interval {
+                        count[0] += 1;
+                        count[1] += u32::from(low <= *truth && *truth <= high);
+                    }
+                }
+            }
+            for ((kind, [with, covered]), _) in kinds.iter().zip(&counts).zip(&truths) {
+                let share = f64::from(*covered) / f64::from(*with);
+                println!("{title:<26} {:<10} {n:>5} {with:>4} {:>6.1}", kind.name, 100.0 * share);
+                let least = SELDOM
+                    .iter()
+                    .find(|(at, what, ..)| *at == title && *what == kind.name)
+                    .map_or(0.93, |(.., least)| *least);
+                if share < least - 3.5 * ((1.0 - least) * least / f64::from(*with)).sqrt() {
+                    wrong.push(format!("{title} {} {n}: {share}", kind.name));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

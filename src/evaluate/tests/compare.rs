@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use super::super::{CompareRule, Comparison, Margin, Predictions, SliceStatus, Truth, compare, compare_slices, metric};
+use super::super::{
+    CompareRule, Comparison, FewRows, Margin, Predictions, SliceStatus, Truth, compare, compare_slices, metric,
+};
 use super::{Table, binary, class_truth, close, labels};
 use crate::base::Verdict;
 
@@ -81,6 +83,7 @@ impl Case {
         let rule = CompareRule {
             margin,
             min_rows: 2,
+            few: FewRows::AsMany,
             ..CompareRule::default()
         };
         compare(
@@ -234,6 +237,7 @@ fn resampled_bounds_are_those_of_scipy_within_their_own_noise() {
         };
         let rule = CompareRule {
             min_rows: 2,
+            few: FewRows::AsMany,
             ..CompareRule::default()
         };
         let ours = compare(&case.truth, &case.champion, &case.challenger, &resampled, &rule, 1);

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::super::forecast::diebold_mariano;
 use super::super::{
-    CompareRule, Comparison, Evidence, FoldScores, Margin, Ordered, Predictions, SliceComparison, SliceStatus, Truth,
-    alpha_of_use, compare, compare_folds, compare_repeats, decide, five_by_two, metric, noise_floor,
+    CompareRule, Comparison, Evidence, FewRows, FoldScores, Margin, Ordered, Predictions, SliceComparison, SliceStatus,
+    Truth, alpha_of_use, compare, compare_folds, compare_repeats, decide, five_by_two, metric, noise_floor,
 };
 use super::compare::{CASES, Case, case, record};
 use super::{Table, close, list};
@@ -28,6 +28,7 @@ fn check(record: &Value, what: &str, ours: f64) {
 fn compared(case: &Case, name: &str) -> Comparison {
     let rule = CompareRule {
         min_rows: 2,
+        few: FewRows::AsMany,
         ..CompareRule::default()
     };
     let kind = metric(name).unwrap();

@@ -3,6 +3,7 @@
 mod calibration;
 mod compare;
 mod evidence;
+mod few;
 mod laws;
 mod oracle;
 mod parts;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::super::{METRICS, MetricKind, Predictions, Truth, evaluate, metric, metrics_for};
+use super::super::{METRICS, MetricKind, Predictions, Together, Truth, evaluate, metric, metrics_for};
 use super::{binary, class_truth, close, codes, labels, list};
 use crate::base::Task;
 
@@ -41,7 +41,7 @@ fn every_metric_is_that_of_scikit_learn() {
     for case in oracle["cases"].as_array().unwrap() {
         let (task, truth, predictions) = rows(case);
         let kinds: Vec<&MetricKind> = metrics_for(task).collect();
-        let results = evaluate(&truth, &predictions, &kinds, None, 1);
+        let results = evaluate(&truth, &predictions, &kinds, Together::default(), 1);
         let expected = case["expected"].as_object().unwrap();
         assert_eq!(expected.len(), kinds.len(), "every metric of the task is in the oracle");
         for (kind, result) in kinds.iter().zip(&results) {
@@ -79,7 +79,7 @@ fn an_undefined_value_says_why() {
     let truth = class_truth(&[0, 0, 0, 0], 2);
     let predictions = binary(&[0, 0, 0, 0], &[0.1, 0.2, 0.3, 0.4]);
     let kinds: Vec<&MetricKind> = metrics_for(Task::Binary).chain(metric("rmse")).collect();
-    let notes: Vec<String> = evaluate(&truth, &predictions, &kinds, None, 1)
+    let notes: Vec<String> = evaluate(&truth, &predictions, &kinds, Together::default(), 1)
         .into_iter()
         .filter_map(|result| Some(format!("{}: {} ({:?})", result.name, result.note?, result.value)))
         .collect();
@@ -99,7 +99,13 @@ fn an_undefined_value_says_why() {
 #[test]
 fn what_can_not_be_scored_has_no_value_and_a_reason() {
     let check = |truth: &Truth, predictions: &Predictions| {
-        let result = &evaluate(truth, predictions, &[metric("accuracy").unwrap()], None, 1)[0];
+        let result = &evaluate(
+            truth,
+            predictions,
+            &[metric("accuracy").unwrap()],
+            Together::default(),
+            1,
+        )[0];
         assert!(result.value.is_none() && result.interval.is_none());
         result.note.clone().unwrap()
     };
@@ -196,7 +202,7 @@ fn the_interval_of_a_mean_is_that_of_scipy() {
             &truth,
             &predictions,
             &[metric("mae").unwrap(), metric("medae").unwrap()],
-            None,
+            Together::default(),
             7,
         )
     };
@@ -219,7 +225,7 @@ fn many_rows_are_sampled_with_the_right_width() {
     let n = 40_000_u32;
     let truth = Truth::Numbers((0..n).map(f64::from).collect());
     let predictions = Predictions::Numbers((0..n).map(|i| f64::from(i) + f64::from(i % 2) * 2.0).collect());
-    let result = &evaluate(&truth, &predictions, &[metric("mse").unwrap()], None, 1)[0];
+    let result = &evaluate(&truth, &predictions, &[metric("mse").unwrap()], Together::default(), 1)[0];
     let [low, high] = result.interval.unwrap();
     assert_eq!(result.value, Some(2.0));
     assert!(low < 2.0 && high > 2.0);

@@ -1,8 +1,8 @@
 //! Slices, pictures and the baseline.
 
 use super::super::{
-    Margin, Predictions, SliceColumn, SliceRule, SliceStatus, Truth, baseline, compare_slices, evaluate_slices, metric,
-    plots, slices,
+    Margin, Predictions, SliceColumn, SliceRule, SliceStatus, Together, Truth, baseline, compare_slices,
+    evaluate_slices, metric, plots, slices,
 };
 use super::{binary, class_truth};
 
@@ -108,7 +108,15 @@ fn a_slice_that_lost_is_a_regression_after_the_correction() {
         compare_slices(&truth, &champion, &challenger, &parts, None, loose, 20)[0].status,
         SliceStatus::Ok
     );
-    let measured = evaluate_slices(&truth, &champion, &[metric("mae").unwrap()], &parts, None, 20, 1);
+    let measured = evaluate_slices(
+        &truth,
+        &champion,
+        &[metric("mae").unwrap()],
+        &parts,
+        Together::default(),
+        20,
+        1,
+    );
     assert_eq!(
         measured.iter().map(|slice| slice.metrics.len()).collect::<Vec<_>>(),
         [1, 1, 0]
