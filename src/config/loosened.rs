@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::base::{Span, Task};
 use crate::data::{ColumnRule, ColumnType, Contract, Size, SplitKind};
-use crate::drift::{Policy, Season};
+use crate::drift::{Policy, Season, Settings, kind_name};
 use crate::evaluate::{Margin, SliceRule, default_metrics};
 use crate::gates::{Budget, MetricGate, OnInconclusive, SliceGate};
 
+use super::flow;
 use super::metrics::default_margin;
 use super::project::{Approval, CommandGate, DriftGate, Project, RegistryChoice};
 use super::values::{shown_duration, shown_share};
@@ -444,24 +445,12 @@ fn drift_gate(base: &DriftGate, head: &DriftGate, found: &mut Found) {
     );
     // What is looked at, how and against what: whatever it was meant for, other columns are judged.
     let looks = [
-        (
-            "mode",
-            format!("{:?}", was.mode).to_lowercase(),
-            format!("{:?}", now.mode).to_lowercase(),
-        ),
-        ("include", was.include.join(", "), now.include.join(", ")),
-        ("exclude", was.exclude.join(", "), now.exclude.join(", ")),
-        ("types", format!("{:?}", was.kinds), format!("{:?}", now.kinds)),
-        (
-            "method",
-            format!("{:?} {:?}", was.methods, was.column_methods),
-            format!("{:?} {:?}", now.methods, now.column_methods),
-        ),
-        (
-            "threshold",
-            format!("{:?} {:?}", was.threshold, was.column_thresholds),
-            format!("{:?} {:?}", now.threshold, now.column_thresholds),
-        ),
+        ("mode", was.mode.word().to_owned(), now.mode.word().to_owned()),
+        ("include", names_written(&was.include), names_written(&now.include)),
+        ("exclude", names_written(&was.exclude), names_written(&now.exclude)),
+        ("types", types_written(was), types_written(now)),
+        ("method", methods_written(was), methods_written(now)),
+        ("threshold", thresholds_written(was), thresholds_written(now)),
         (
             "time_column",
             absent(was.time_column.as_deref()),
@@ -483,6 +472,49 @@ fn drift_gate(base: &DriftGate, head: &DriftGate, found: &mut Found) {
             found.add(key(name), was, now, Some(span));
         }
     }
+}
+
+fn names_written(names: &[String]) -> String {
+    if names.is_empty() {
+        ABSENT.to_owned()
+    } else {
+        flow::list(names)
+    }
+}
+
+fn map_written<'a>(entries: impl IntoIterator<Item = (&'a str, String)>) -> String {
+    let mut entries = entries.into_iter().peekable();
+    match entries.peek() {
+        None => ABSENT.to_owned(),
+        Some(_) => flow::map(entries),
+    }
+}
+
+fn types_written(settings: &Settings) -> String {
+    let kinds = settings.kinds.iter();
+    map_written(kinds.map(|(column, kind)| (column.as_str(), kind_name(*kind).to_owned())))
+}
+
+fn methods_written(settings: &Settings) -> String {
+    let kinds = settings.methods.iter();
+    let kinds = kinds.map(|(kind, test)| (kind_name(*kind), flow::quoted(test)));
+    let columns = settings.column_methods.iter();
+    let columns: Vec<_> = columns
+        .map(|(column, test)| (column.as_str(), flow::quoted(test)))
+        .collect();
+    let columns = (!columns.is_empty()).then(|| ("columns", flow::map(columns)));
+    map_written(kinds.chain(columns))
+}
+
+/// The short form where no column has its own.
+fn thresholds_written(settings: &Settings) -> String {
+    if settings.column_thresholds.is_empty() {
+        return shown(settings.threshold);
+    }
+    let columns = settings.column_thresholds.iter();
+    let columns = flow::map(columns.map(|(column, value)| (column.as_str(), value.to_string())));
+    let all = settings.threshold.map(|value| ("default", value.to_string()));
+    flow::map(all.into_iter().chain([("columns", columns)]))
 }
 
 fn slice_gate(base: Option<&SliceGate>, head: Option<&SliceGate>, found: &mut Found) {

@@ -3,6 +3,7 @@
 mod check;
 mod data;
 mod drift;
+mod flow;
 mod gates;
 mod hidden;
 mod key;
@@ -21,6 +22,7 @@ mod values;
 mod wandb;
 
 pub use check::{Checked, check};
+pub use flow::quoted;
 pub use key::training_key;
 pub use loosened::{Loosened, loosened};
 #[cfg(test)]

@@ -18,6 +18,8 @@ pub use wandb::Access;
 pub use workflow::Workflow;
 pub use workflows::{FOLDER, Plan, Written, workflows};
 
+use crate::config::quoted;
+
 /// The action, as a workflow names it.
 pub const ACTION: &str = action(env!("CARGO_PKG_REPOSITORY"));
 /// The checkout that every job begins with, pinned by commit.
@@ -30,21 +32,6 @@ const fn action(repository: &'static str) -> &'static str {
     name
 }
 
-/// A text as YAML reads it back: as it is where that is safe, in double quotes otherwise.
-pub fn quoted(text: &str) -> String {
-    let plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/'))
-        && !["true", "false", "null", "yes", "no", "on", "off", "y", "n"].contains(&text.to_ascii_lowercase().as_str());
-    if plain {
-        text.to_owned()
-    } else {
-        // What JSON writes between quotes YAML reads as the same text.
-        serde_json::Value::from(text).to_string()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,29 +41,5 @@ mod tests {
         let (owner, name) = ACTION.split_once('/').unwrap();
         assert!(!owner.is_empty() && !name.contains('/'), "{ACTION}");
         assert_eq!(env!("CARGO_PKG_REPOSITORY"), format!("https://github.com/{ACTION}"));
-    }
-
-    #[test]
-    fn texts_survive_yaml() {
-        for text in [
-            "plain",
-            "with space",
-            "y",
-            "1.10",
-            "a: b",
-            "# no",
-            "\"'\\",
-            "- x",
-            "é",
-            "*x",
-            "{a}",
-            "null",
-        ] {
-            let read = crate::config::tree(&format!("key: {}\n", quoted(text)), "the file").unwrap();
-            let crate::base::Value::Map(entries) = read.value else {
-                panic!("{text}")
-            };
-            assert_eq!(entries[0].node.value, crate::base::Value::Text(text.to_owned()));
-        }
     }
 }

@@ -439,3 +439,39 @@ fn what_changed_has_its_place_in_the_new_file() {
         assert!(written.starts_with(line), "{written}");
     }
 }
+
+/// Whatever a gate on drift looks at is written as in the configuration.
+#[test]
+fn what_a_drift_gate_looks_at_is_written_as_yaml() {
+    let gate = |drift: &str| {
+        edited(
+            "  on_inconclusive: fail\n",
+            &format!("  on_inconclusive: fail\n  drift: {{{drift}}}\n"),
+        )
+    };
+    let base = gate(
+        "policy: fail, mode: evidently, include: [a, \"b, c\"], types: {zip: cat, \"1\": num}, \
+         method: {num: psi, columns: {a: ks}}, threshold: {default: 0.1, columns: {a: 0.2}}, time_column: day, seasonal: month",
+    );
+    insta::assert_snapshot!(lines(&base, &gate("policy: fail")).join("\n"), @r#"
+    gates.drift.mode: evidently → calibrated
+    gates.drift.include: [a, "b, c"] → absent
+    gates.drift.types: {"1": num, zip: cat} → absent
+    gates.drift.method: {num: psi, columns: {a: ks}} → absent
+    gates.drift.threshold: {default: 0.1, columns: {a: 0.2}} → absent
+    gates.drift.time_column: day → absent
+    gates.drift.seasonal: month → absent
+    "#);
+    let plain = gate("policy: fail, mode: evidently, threshold: 0.1");
+    let other = gate("policy: fail, mode: evidently, threshold: 0.2, exclude: [a], method: {cat: psi}");
+    insta::assert_snapshot!(lines(&plain, &other).join("\n"), @r"
+    gates.drift.exclude: absent → [a]
+    gates.drift.method: absent → {cat: psi}
+    gates.drift.threshold: 0.1 → 0.2
+    ");
+    assert_eq!(lines(&base, &base), [""; 0]);
+    assert_eq!(
+        lines(&gate("policy: fail"), &gate("policy: warn")),
+        ["gates.drift.policy: fail → warn"]
+    );
+}
