@@ -630,7 +630,8 @@ fn drift_gate() -> Value {
                 "title": "a column", "type": ["string", "number"], "$comment": "none",
             },
             "seasonal": {
-                "description": "Only reference rows of the same season are compared with.",
+                "description": "Only reference rows of the same season are compared with; where there are too few, numbers by their change \
+                                since one season earlier.",
                 "enum": drift::Season::NAMES, "$comment": "all rows",
             },
             "reference": {

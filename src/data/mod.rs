@@ -38,3 +38,4 @@ pub use sort::{ordered, sort, unordered};
 pub use split::{Partition, default_split, split};
 pub use suggest::{ColumnSuggestion, Suggestion, identifies, suggest};
 pub use task::{check_task, infer_task, rows_with_target, short};
+pub use value::timestamp;

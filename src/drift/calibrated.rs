@@ -114,7 +114,7 @@ fn of_numbers(column: &mut ColumnDrift, numbers: &Numbers, beside: Beside) {
     );
     let moved = match beside.n_effective {
         Some(effective) => effective::mann_whitney(numbers, effective),
-        None => mann_whitney::two_sided_p(numbers),
+        None => mann_whitney::location_p(numbers),
     };
     column.location = Some(Location {
         p: moved,

@@ -1,7 +1,7 @@
 //! Two data sets, column by column and as a whole. Pure.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::calibrated::{self, Beside};
 use super::decide::{Beyond, decide};
@@ -22,11 +22,22 @@ pub struct Half<'a> {
     pub columns: &'a [ColumnSketch],
 }
 
+/// Columns of numbers by what they changed since the row one season earlier, for the rows that have one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Differences {
+    /// What lies between the two rows: `one year`.
+    pub step: &'static str,
+    pub reference: Vec<ColumnSketch>,
+    pub current: Vec<ColumnSketch>,
+}
+
 /// What is known beside the two sides.
 pub struct Knowledge<'a> {
     /// What a column is to the model.
     pub role: &'a dyn Fn(&str) -> Role,
     pub beside: &'a dyn Fn(&str) -> Beside,
+    /// They are tested in the place of the numbers; all else is asked of the numbers themselves.
+    pub differences: Option<&'a Differences>,
     pub multivariate: Option<Multivariate>,
     pub performance: Option<Performance>,
     pub estimated: Option<Estimated>,
@@ -38,12 +49,12 @@ pub struct Knowledge<'a> {
 /// A column that can not be tested says why and hides no other. Identical sides never drift.
 pub fn compare(reference: &Half<'_>, current: &Half<'_>, settings: &Settings, knowledge: Knowledge<'_>) -> DriftResult {
     let (before, after) = (taken(reference, settings), taken(current, settings));
-    let mut columns = match settings.mode {
-        Mode::Calibrated => calibrated::columns(&before, &after, settings, knowledge.role, knowledge.beside),
-        Mode::Evidently => as_evidently(&before, &after, settings, knowledge.role),
+    let mut columns = match knowledge.differences {
+        None => tested([&before, &after], settings, &knowledge),
+        Some(differences) => of_differences([&before, &after], differences, settings, &knowledge),
     };
     let missing = calibrated::missing(&before, &after, settings);
-    let data_quality = findings::find(&before, &after, &columns, &missing);
+    let data_quality = findings::find(&before, &after, &columns, &missing, settings.alpha);
     let beyond = Beyond {
         findings: &data_quality,
         multivariate: knowledge.multivariate.as_ref(),
@@ -66,6 +77,63 @@ pub fn compare(reference: &Half<'_>, current: &Half<'_>, settings: &Settings, kn
         estimated: knowledge.estimated,
         notes: knowledge.notes,
     }
+}
+
+fn tested([before, after]: [&[ColumnSketch]; 2], settings: &Settings, knowledge: &Knowledge<'_>) -> Vec<ColumnDrift> {
+    match settings.mode {
+        Mode::Calibrated => calibrated::columns(before, after, settings, knowledge.role, knowledge.beside),
+        Mode::Evidently => as_evidently(before, after, settings, knowledge.role),
+    }
+}
+
+/// Columns that are numbers as they are written are tested by their differences, as numbers whatever these look like.
+fn of_differences(
+    [before, after]: [&[ColumnSketch]; 2],
+    differences: &Differences,
+    settings: &Settings,
+    knowledge: &Knowledge<'_>,
+) -> Vec<ColumnDrift> {
+    let mut settings = settings.clone();
+    let sides: BTreeMap<&str, Sides<'_>> = shape::paired(before, after)
+        .map(|sides| (sides.name(), sides))
+        .collect();
+    let is_number = |name: &str| {
+        let Some(Sides::Both(before, after)) = sides.get(name) else {
+            return false;
+        };
+        let kind = settings.kinds.get(name).copied();
+        let kind = kind.unwrap_or_else(|| match settings.mode {
+            Mode::Calibrated => kinds::calibrated(before, after),
+            Mode::Evidently => kinds::evidently(after),
+        });
+        kind == Kind::Num
+    };
+    let named = differences.reference.iter().map(|column| column.name.as_str());
+    let named: BTreeSet<&str> = named.filter(|name| is_number(name)).collect();
+    let kinds = named.iter().map(|name| ((*name).to_owned(), Kind::Num));
+    settings.kinds.extend(kinds.collect::<Vec<_>>());
+    let in_place = |columns: &[ColumnSketch], differences: &[ColumnSketch]| -> Vec<ColumnSketch> {
+        let difference = |name: &str| differences.iter().find(|one| one.name == name && named.contains(name));
+        let columns = columns.iter().map(|column| difference(&column.name).unwrap_or(column));
+        columns.cloned().collect()
+    };
+    let sketches = [
+        in_place(before, &differences.reference),
+        in_place(after, &differences.current),
+    ];
+    let mut columns = tested([&sketches[0], &sketches[1]], &settings, knowledge);
+    for column in columns
+        .iter_mut()
+        .filter(|column| named.contains(column.column.as_str()))
+    {
+        column.change_in = Some(differences.step.to_owned());
+        if let Some(sides) = sides.get(column.column.as_str()) {
+            let count = |of: fn(&ColumnSketch) -> u64| sides.each().map(|side| side.map_or(0, of));
+            column.missing = count(|side| side.n_missing);
+            column.infinite = count(|side| side.n_infinite);
+        }
+    }
+    columns
 }
 
 /// The columns that are looked at; a copy only where some are not.

@@ -83,7 +83,9 @@ pub fn decide(columns: &mut [ColumnDrift], beyond: Beyond<'_>, settings: &Settin
     {
         reasons.push("the columns hang together differently".to_owned());
     }
-    let gone = findings.iter().filter(|finding| finding.check == "missing_values");
+    let gone = findings
+        .iter()
+        .filter(|finding| finding.check == "missing_values" && finding.level != Level::Info);
     reasons.extend(gone.map(|finding| format!("`{}`: {}", finding.column, finding.message)));
     let is_degraded = performance.is_some_and(|performance| performance.found.degraded);
     if let Some(performance) = performance.filter(|performance| performance.found.degraded) {

@@ -24,7 +24,7 @@ mod univariate;
 mod unlabelled;
 
 pub use calibrated::Beside;
-pub use compare::{CheckedTest, Half, Knowledge, all_tests, compare};
+pub use compare::{CheckedTest, Differences, Half, Knowledge, all_tests, compare};
 pub use degradation::{DegradationRule, degradation};
 pub use gather::{Gather, Gathered, Limits};
 pub use kept::Kept;
@@ -38,14 +38,14 @@ pub use result::{
 };
 #[cfg(test)]
 pub use result::{DatasetDrift, Location};
-pub use season::same_season;
+pub use season::{one_season_earlier, same_season};
 pub use settings::{ALPHA, MAX_SHARE, MIN_EFFECT, MIN_ROWS, Season, Settings, known_test};
 pub use sketch::{ColumnSketch, NumberSketch, Scratch, Seen, TextSketch};
 pub use stream::{DETECTORS, DetectorKind, detect};
 pub use univariate::effective::rows as effective_rows;
-pub use univariate::table::{TESTS, markdown as test_table};
+pub use univariate::table::{TESTS, kind_name, markdown as test_table};
 pub use univariate::{Kind, Op, ScoreKind};
 pub use unlabelled::{
-    Estimated, EstimatedMetric, Labelled, MIN_ROWS as MIN_UNLABELLED, Method, THRESHOLD, estimate_classes,
-    estimate_numbers,
+    Answers, Estimated, EstimatedMetric, Labelled, MIN_ROWS as MIN_UNLABELLED, Method, THRESHOLD, estimate_classes,
+    estimate_many, estimate_numbers,
 };

@@ -19,6 +19,15 @@ pub enum Mode {
     Evidently,
 }
 
+impl Mode {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Calibrated => "calibrated",
+            Self::Evidently => "evidently",
+        }
+    }
+}
+
 /// What follows from drift.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -134,6 +143,10 @@ pub struct ColumnDrift {
     pub kind: Kind,
     /// `computed`, `skipped: why`, `inconclusive: why`.
     pub status: String,
+    /// Numbers that are compared by what they changed since the row so much earlier: `one year`, `one week`, `one day`.
+    /// Statistic, effect, summary and picture are of these changes, and `n` counts them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change_in: Option<String>,
     pub test: Option<String>,
     #[serde(with = "number", default)]
     pub score: Option<f64>,

@@ -11,6 +11,8 @@ use crate::base::Diagnostic;
 pub const ALPHA: f64 = 0.05;
 /// The level of the second look, at locations: a fifth, so that both together stay close to [`ALPHA`].
 pub const LOCATION_ALPHA: f64 = 0.01;
+/// What of [`ALPHA`] it takes for missing values to be an alarm, and no mere remark: their family comes on top of the columns'.
+pub const MISSING_SHARE: f64 = 0.2;
 /// A change smaller than this is none, however sure: in standard deviations for numbers, as a distance for categories.
 pub const MIN_EFFECT: f64 = 0.1;
 /// As [`MIN_EFFECT`] for the share of missing values.
@@ -46,7 +48,8 @@ pub struct Settings {
     pub seed: u64,
 }
 
-/// Rows of the reference that are of the same season as the current ones.
+/// Rows of the reference that are of the same season as the current ones; where there are too few, what changed since one
+/// season earlier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Season {
     Month,
@@ -68,6 +71,15 @@ impl Season {
             Self::Month => "month",
             Self::Weekday => "weekday",
             Self::Hour => "hour",
+        }
+    }
+
+    /// What lies between a season and the same one before.
+    pub fn step(self) -> &'static str {
+        match self {
+            Self::Month => "one year",
+            Self::Weekday => "one week",
+            Self::Hour => "one day",
         }
     }
 }

@@ -126,7 +126,16 @@ fn summary(sketch: &NumberSketch) -> Summary {
 /// Categories with their rows.
 type Counted = Vec<(String, u64)>;
 
-/// Categories that one side alone has, the most frequent first.
+/// How many categories the current side alone has, and their rows.
+pub fn n_new(categories: &Categories) -> (usize, u64) {
+    let sides = categories.current.iter().zip(&categories.reference);
+    let new = sides
+        .zip(&categories.labels)
+        .filter(|((now, before), label)| **now > 0 && **before == 0 && label.as_str() != "…");
+    new.fold((0, 0), |(n, rows), ((now, _), _)| (n + 1, rows + now))
+}
+
+/// Categories that one side alone has, the most frequent first; at most [`MAX_NAMED`].
 pub fn changes(categories: &Categories) -> (Counted, Counted) {
     let only = |mine: &[u64], other: &[u64]| {
         let mut found: Vec<(String, u64)> = categories
@@ -259,6 +268,7 @@ impl ColumnDrift {
             role,
             kind: Kind::Unknown,
             status: "skipped: not tested".to_owned(),
+            change_in: None,
             test: None,
             score: None,
             score_kind: None,

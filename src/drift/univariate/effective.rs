@@ -39,7 +39,7 @@ pub fn rows(ordered: &[f64]) -> f64 {
 pub fn mann_whitney(numbers: &Numbers, effective: [f64; 2]) -> f64 {
     let shared = |[first, second]: [f64; 2]| first * second / (first + second);
     let rows = numbers.moments.map(|moments| moments.n as f64);
-    let deviation = -normal_quantile(mann_whitney::two_sided_p(numbers) / 2.0);
+    let deviation = -normal_quantile(mann_whitney::location_p(numbers) / 2.0);
     let shrink = (shared(effective) / shared(rows)).min(1.0).sqrt();
     (2.0 * normal_sf(deviation.max(0.0) * shrink)).min(1.0)
 }

@@ -71,21 +71,27 @@ pub fn cbpe(reference: Option<Labelled<'_>>, scores: &[f64], threshold: f64, see
 }
 
 /// A metric, and what it gains by the label of each row: its derivative by the row's probability.
-struct Metric {
-    name: &'static str,
-    value: f64,
-    gains: Vec<f64>,
+pub struct Metric {
+    pub name: &'static str,
+    pub value: f64,
+    pub gains: Vec<f64>,
 }
 
-struct Rows {
+/// Rows by one class: its scores and probabilities, and whether each row is called to be of it.
+pub struct Rows {
     scores: Vec<f64>,
-    p: Vec<f64>,
-    called: Vec<bool>,
-    isotonic: Option<(Isotonic, Vec<Place>)>,
+    pub p: Vec<f64>,
+    pub called: Vec<bool>,
+    pub isotonic: Option<(Isotonic, Vec<Place>)>,
 }
 
 impl Rows {
     fn of(scores: Vec<f64>, threshold: f64, isotonic: Option<Isotonic>) -> Self {
+        let called = scores.iter().map(|score| *score >= threshold).collect();
+        Self::new(scores, called, isotonic)
+    }
+
+    pub fn new(scores: Vec<f64>, called: Vec<bool>, isotonic: Option<Isotonic>) -> Self {
         let isotonic = isotonic.map(|isotonic| {
             let places: Vec<Place> = scores.iter().map(|score| isotonic.place(*score)).collect();
             (isotonic, places)
@@ -95,9 +101,9 @@ impl Rows {
             None => scores.clone(),
         };
         Self {
-            called: scores.iter().map(|score| *score >= threshold).collect(),
             scores,
             p,
+            called,
             isotonic,
         }
     }
@@ -119,7 +125,7 @@ impl Rows {
         self.metrics().into_iter().map(|metric| self.estimate(metric)).collect()
     }
 
-    fn metrics(&self) -> Vec<Metric> {
+    pub fn metrics(&self) -> Vec<Metric> {
         let Expected {
             true_positive: tp,
             false_positive: fp,
@@ -192,20 +198,11 @@ impl Rows {
             .zip(&self.p)
             .map(|(gain, p)| gain * gain * p * (1.0 - p))
             .sum::<f64>();
-        let standard_error = (drawn + self.learned(&gains)).max(0.0).sqrt();
-        let value = value.clamp(0.0, 1.0);
-        let margin = z() * standard_error;
-        Estimate {
-            metric: name.to_owned(),
-            value,
-            standard_error,
-            lower: (value - margin).max(0.0),
-            upper: (value + margin).min(1.0),
-        }
+        interval(name, value, drawn + self.learned(&gains))
     }
 
     /// The variance that the calibration adds: each of its blocks is a share of so many reference rows.
-    fn learned(&self, gains: &[f64]) -> f64 {
+    pub fn learned(&self, gains: &[f64]) -> f64 {
         let Some((isotonic, places)) = &self.isotonic else {
             return 0.0;
         };
@@ -218,6 +215,20 @@ impl Rows {
         blocks
             .map(|(block, weight)| weight * weight * isotonic.variance(block))
             .sum()
+    }
+}
+
+/// A share with an interval of 95 % within [0, 1].
+pub fn interval(metric: &str, value: f64, variance: f64) -> Estimate {
+    let standard_error = variance.max(0.0).sqrt();
+    let value = value.clamp(0.0, 1.0);
+    let margin = z() * standard_error;
+    Estimate {
+        metric: metric.to_owned(),
+        value,
+        standard_error,
+        lower: (value - margin).max(0.0),
+        upper: (value + margin).min(1.0),
     }
 }
 

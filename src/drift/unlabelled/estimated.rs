@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{DleInput, Estimate, Expected, Labelled, cbpe, dle};
+use std::collections::BTreeMap;
+
+use super::many::{Known, many};
+use super::{Answers, DleInput, Estimate, Expected, Labelled, cbpe, dle};
 use crate::drift::multivariate::Feature;
 use crate::stats::{Rng, normal_quantile};
 
@@ -14,6 +17,10 @@ pub const THRESHOLD: f64 = 0.5;
 const ALPHA: f64 = 0.05;
 /// Draws for the uncertainty of what the reference says.
 const N_DRAWS: usize = 200;
+/// Of more rows of the reference a sample is judged: each draw takes all of them, for every metric and class.
+pub const MAX_JUDGED: usize = 20_000;
+/// So many rows of a class are in the sample, however many classes there are.
+const MIN_SAMPLED: usize = 10;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -63,12 +70,14 @@ impl Estimated {
 ///
 /// A metric alerts when the reference's value is outside of the interval on the better side, and better by more than the
 /// standard errors of both explain, one-sided at 5 % for all metrics together (Bonferroni). The reference's is that of 200
-/// bootstrap draws.
+/// bootstrap draws. Of a reference with more than 20 000 rows of known truth its value and that error are those of a sample
+/// of so many, which `seed` draws: of every class as many as of the others, or all that there are, each row weighed by the
+/// rows that it stands for.
 ///
 /// # Errors
 /// Too few rows, or a score that is no probability, for people.
 pub fn estimate_classes(reference: Labelled<'_>, scores: &[f64], seed: u64) -> Result<Estimated, String> {
-    let known: Vec<(f64, bool)> = reference
+    let mut known: Vec<(f64, bool)> = reference
         .scores
         .iter()
         .copied()
@@ -77,15 +86,40 @@ pub fn estimate_classes(reference: Labelled<'_>, scores: &[f64], seed: u64) -> R
         .collect();
     enough(known.len(), scores.iter().filter(|score| !score.is_nan()).count())?;
     let found = cbpe(Some(reference), scores, THRESHOLD, seed)?;
-    let realized = Realized::of_classes(known);
-    Ok(joined(
-        Method::Cbpe,
-        [realized.n() as u64, found.n as u64],
-        found.estimates,
-        &realized,
-        seed,
-    )
-    .with(found.calibrated, found.expected))
+    known.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let rows = [known.len() as u64, found.n as u64];
+    let sample = sampled(&known, |row| row.1, seed);
+    let judged = Judged {
+        realized: Realized::Classes(sample.iter().map(|(row, _)| known[*row]).collect()),
+        weights: sample.into_iter().map(|(_, weight)| weight).collect(),
+    };
+    Ok(joined(Method::Cbpe, rows, found.estimates, &judged, seed).with(found.calibrated, found.expected))
+}
+
+/// Of a classifier with more than two classes; `truth` is the class of each reference row, as its place among the model's.
+///
+/// Alerts as [`estimate_classes`] does.
+///
+/// # Errors
+/// Too few rows, or a score that is no probability, for people.
+pub fn estimate_many(
+    reference: Answers<'_>,
+    truth: &[u32],
+    current: Answers<'_>,
+    seed: u64,
+) -> Result<Estimated, String> {
+    enough(reference.called.len(), current.called.len())?;
+    let (found, known) = many(reference, truth, current, seed)?;
+    enough(found.n[0], found.n[1])?;
+    let judged = Judged {
+        weights: known.stands_for().to_vec(),
+        realized: Realized::Many(known),
+    };
+    let joined = joined(Method::Cbpe, found.n.map(|n| n as u64), found.estimates, &judged, seed);
+    Ok(Estimated {
+        calibrated: found.calibrated,
+        ..joined
+    })
 }
 
 /// Of a model of numbers: `predictions` and `errors` as [`DleInput`] has them.
@@ -108,9 +142,39 @@ pub fn estimate_numbers(
         errors,
         seed,
     })?;
-    let realized = Realized::Numbers(known);
+    let sample = sampled(&known, |_| (), seed);
+    let judged = Judged {
+        realized: Realized::Numbers(sample.iter().map(|(row, _)| known[*row]).collect()),
+        weights: sample.into_iter().map(|(_, weight)| weight).collect(),
+    };
     let rows = found.n.map(|n| n as u64);
-    Ok(joined(Method::Dle, rows, found.estimates, &realized, seed))
+    Ok(joined(Method::Dle, rows, found.estimates, &judged, seed))
+}
+
+/// At most [`MAX_JUDGED`] rows, ascending, each with how many rows it stands for: all, or of each class as many as of the
+/// others, so that the rows of a rare one are not lost.
+pub fn sampled<T, C: Ord>(rows: &[T], class: impl Fn(&T) -> C, seed: u64) -> Vec<(usize, f64)> {
+    if rows.len() <= MAX_JUDGED {
+        return (0..rows.len()).map(|row| (row, 1.0)).collect();
+    }
+    let mut classes: BTreeMap<C, Vec<usize>> = BTreeMap::new();
+    for (at, row) in rows.iter().enumerate() {
+        classes.entry(class(row)).or_default().push(at);
+    }
+    let most = (MAX_JUDGED / classes.len()).max(MIN_SAMPLED);
+    let mut rng = Rng::derive(seed, "judged");
+    let mut sample = Vec::new();
+    for mut rows in classes.into_values() {
+        let n = rows.len();
+        if n > most {
+            rng.shuffle(&mut rows);
+            rows.truncate(most);
+        }
+        let weight = n as f64 / rows.len() as f64;
+        sample.extend(rows.into_iter().map(|row| (row, weight)));
+    }
+    sample.sort_unstable_by_key(|(row, _)| *row);
+    sample
 }
 
 fn enough(n_reference: usize, n_current: usize) -> Result<(), String> {
@@ -129,12 +193,12 @@ fn enough(n_reference: usize, n_current: usize) -> Result<(), String> {
     Ok(())
 }
 
-fn joined(method: Method, rows: [u64; 2], estimates: Vec<Estimate>, realized: &Realized, seed: u64) -> Estimated {
+fn joined(method: Method, rows: [u64; 2], estimates: Vec<Estimate>, judged: &Judged, seed: u64) -> Estimated {
     let z = normal_quantile(1.0 - ALPHA / estimates.len().max(1) as f64);
     let metrics: Vec<EstimatedMetric> = estimates
         .into_iter()
         .map(|estimate| {
-            let known = realized.metric(&estimate.metric, seed);
+            let known = judged.metric(&estimate.metric, seed);
             EstimatedMetric {
                 alert: known.is_some_and(|known| is_worse(method, &estimate, known, z)),
                 reference: known.map(|(value, _)| value),
@@ -177,34 +241,32 @@ impl Estimated {
 enum Realized {
     /// Scores, ascending, and whether each row is positive.
     Classes(Vec<(f64, bool)>),
+    /// Of more than two classes.
+    Many(Known),
     /// Prediction less truth.
     Numbers(Vec<f64>),
 }
 
-impl Realized {
-    fn of_classes(mut rows: Vec<(f64, bool)>) -> Self {
-        rows.sort_by(|a, b| a.0.total_cmp(&b.0));
-        Self::Classes(rows)
-    }
+/// Those that are judged, each with how many rows it stands for.
+struct Judged {
+    realized: Realized,
+    weights: Vec<f64>,
+}
 
-    fn n(&self) -> usize {
-        match self {
-            Self::Classes(rows) => rows.len(),
-            Self::Numbers(errors) => errors.len(),
-        }
-    }
-
+impl Judged {
     /// The metric and its standard error; nothing where it is not defined.
     fn metric(&self, name: &str, seed: u64) -> Option<(f64, f64)> {
-        let value = self.weighted(name, &vec![1.0; self.n()])?;
+        let value = self.realized.weighted(name, &self.weights)?;
+        let n = self.weights.len();
         let mut rng = Rng::derive(seed, name);
         let mut drawn = Vec::with_capacity(N_DRAWS);
         for _ in 0..N_DRAWS {
-            let mut weights = vec![0.0; self.n()];
-            for _ in 0..self.n() {
-                weights[rng.below(self.n())] += 1.0;
+            let mut weights = vec![0.0; n];
+            for _ in 0..n {
+                let row = rng.below(n);
+                weights[row] += self.weights[row];
             }
-            drawn.extend(self.weighted(name, &weights));
+            drawn.extend(self.realized.weighted(name, &weights));
         }
         let center = crate::stats::mean(&drawn);
         let unit = drawn.iter().fold(0.0_f64, |a, x| a.max((x - center).abs()));
@@ -215,10 +277,13 @@ impl Realized {
         let squares: f64 = drawn.iter().map(|x| ((x - center) / unit).powi(2)).sum();
         Some((value, unit * (squares / drawn.len() as f64).sqrt()))
     }
+}
 
+impl Realized {
     fn weighted(&self, name: &str, weights: &[f64]) -> Option<f64> {
         let value = match self {
             Self::Classes(rows) => of_classes(name, rows, weights)?,
+            Self::Many(known) => known.weighted(name, weights)?,
             Self::Numbers(errors) => of_numbers(name, errors, weights)?,
         };
         value.is_finite().then_some(value)
@@ -266,7 +331,8 @@ fn of_classes(name: &str, rows: &[(f64, bool)], weights: &[f64]) -> Option<f64> 
     (below > 0.0).then(|| above / below)
 }
 
-fn roc_auc(rows: &[(f64, bool)], weights: &[f64]) -> Option<f64> {
+/// `rows` ascend by score.
+pub fn roc_auc(rows: &[(f64, bool)], weights: &[f64]) -> Option<f64> {
     let (mut u, mut seen, mut at) = (0.0, [0.0; 2], 0);
     #[expect(clippy::float_cmp, reason = "a tie is exact equality")]
     let groups = rows.chunk_by(|a, b| a.0 == b.0);
@@ -297,7 +363,7 @@ mod tests {
     #[test]
     fn realized_metrics_are_those_of_a_table_by_hand() {
         let rows = vec![(0.1, false), (0.4, true), (0.4, false), (0.6, false), (0.9, true)];
-        let realized = Realized::of_classes(rows);
+        let realized = Realized::Classes(rows);
         let of = |name| realized.weighted(name, &[1.0; 5]).unwrap();
         for (name, expected) in [
             ("accuracy", 0.6),
@@ -314,6 +380,47 @@ mod tests {
         assert_eq!(realized.weighted("mae", &[1.0; 2]), Some(3.5));
         assert_eq!(realized.weighted("mse", &[1.0; 2]), Some(12.5));
         assert!(realized.weighted("accuracy", &[1.0; 2]).is_none());
+    }
+
+    #[test]
+    fn of_many_rows_a_sample_is_judged_that_keeps_rare_classes() {
+        let is_rare = |row: &usize| row.is_multiple_of(600);
+        let rows: Vec<usize> = (0..60_000).collect();
+        let few = sampled(&rows[..MAX_JUDGED], is_rare, 0);
+        assert!(few.iter().enumerate().all(|(at, kept)| *kept == (at, 1.0)) && few.len() == MAX_JUDGED);
+        let sample = sampled(&rows, is_rare, 0);
+        assert!(sample.is_sorted_by(|a, b| a.0 < b.0));
+        let (rare, usual): (Vec<_>, Vec<_>) = sample.iter().partition(|(row, _)| is_rare(row));
+        assert_eq!((rare.len(), usual.len()), (100, MAX_JUDGED / 2));
+        assert!(rare.iter().all(|(_, weight)| (weight - 1.0).abs() < 1e-12));
+        let total: f64 = sample.iter().map(|(_, weight)| weight).sum();
+        assert!((total - 60_000.0).abs() < 1e-6, "{total}");
+        assert!(sample == sampled(&rows, is_rare, 0) && sample != sampled(&rows, is_rare, 1));
+    }
+
+    /// The value of a sample is within its own doubt of that of all rows.
+    #[test]
+    fn a_sample_says_what_all_rows_say() {
+        let mut rng = Rng::derive(6, "sample");
+        let mut rows: Vec<(f64, bool)> = (0..60_000)
+            .map(|row| {
+                let positive = row % 100 == 0;
+                (0.3 * rng.unit() + if positive { 0.35 } else { 0.25 }, positive)
+            })
+            .collect();
+        rows.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let sample = sampled(&rows, |row| row.1, 0);
+        let judged = Judged {
+            realized: Realized::Classes(sample.iter().map(|(row, _)| rows[*row]).collect()),
+            weights: sample.iter().map(|(_, weight)| *weight).collect(),
+        };
+        let all = vec![1.0; rows.len()];
+        for name in ["accuracy", "precision", "recall", "roc_auc"] {
+            let whole = of_classes(name, &rows, &all).unwrap();
+            let (value, error) = judged.metric(name, 0).unwrap();
+            assert!(error > 0.0 && error < 0.03, "{name}: {error}");
+            assert!((value - whole).abs() <= 3.0 * error, "{name}: {value} {whole} {error}");
+        }
     }
 
     #[test]

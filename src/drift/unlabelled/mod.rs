@@ -7,12 +7,16 @@ mod calibrate;
 mod cbpe;
 mod dle;
 mod estimated;
+mod many;
 
 use serde::{Deserialize, Serialize};
 
 pub use cbpe::{Expected, Labelled, cbpe};
 pub use dle::{DleInput, dle};
-pub use estimated::{Estimated, EstimatedMetric, MIN_ROWS, Method, THRESHOLD, estimate_classes, estimate_numbers};
+pub use estimated::{
+    Estimated, EstimatedMetric, MIN_ROWS, Method, THRESHOLD, estimate_classes, estimate_many, estimate_numbers,
+};
+pub use many::Answers;
 
 use crate::stats::normal_quantile;
 

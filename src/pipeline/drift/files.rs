@@ -12,7 +12,7 @@ use crate::drift::{
 };
 
 use super::frames::{self, Rows};
-use super::ground::between;
+use super::ground::{Ordered, between};
 use super::labels::{Judged, Tables};
 
 /// Rows that are read at a time.
@@ -62,14 +62,14 @@ pub fn drift_of_files(sources: &Sources, settings: &Settings) -> Result<Compared
         ..
     } = sources;
     let mut notes = Vec::new();
-    let mut effective = BTreeMap::new();
+    let mut ordered = Ordered::default();
     let (mut before, after) = if settings.time_column.is_some() {
         let whole = [whole(root, reference, "reference")?, whole(root, current, "current")?];
         let [before, after] = whole;
         let mut rows = [&before, &after].map(|side| (0..side.0.n_rows()).collect::<Vec<usize>>());
         let [first, second] = &mut rows;
         let mut kept = Some(std::mem::take(first));
-        effective = between(&before.0, &after.0, &mut kept, second, settings, &mut notes);
+        ordered = between(&before.0, &after.0, &mut kept, second, settings, &mut notes);
         let first = kept.unwrap_or_default();
         let second = std::mem::take(second);
         (of_rows(before, &first), of_rows(after, &second))
@@ -95,19 +95,23 @@ pub fn drift_of_files(sources: &Sources, settings: &Settings) -> Result<Compared
     };
     let is_feature = |name: &str| !is_answer(name) && settings.takes(name);
     let all = [&before, &after].map(|side| (0..side.rows.n_rows()).collect::<Vec<usize>>());
-    let (multivariate, more) = frames::many(
-        Some(Rows {
-            frame: &before.rows,
-            rows: &all[0],
-        }),
-        Rows {
-            frame: &after.rows,
-            rows: &all[1],
-        },
-        None,
-        &is_feature,
-        settings,
-    );
+    let Ordered { effective, changes } = ordered;
+    let (multivariate, more) = match &changes {
+        Some(changes) => changes.together(&is_feature, settings),
+        None => frames::many(
+            Some(Rows {
+                frame: &before.rows,
+                rows: &all[0],
+            }),
+            Rows {
+                frame: &after.rows,
+                rows: &all[1],
+            },
+            None,
+            &is_feature,
+            settings,
+        ),
+    };
     notes.extend(more);
     let Judged {
         performance,
@@ -166,6 +170,7 @@ pub fn drift_of_files(sources: &Sources, settings: &Settings) -> Result<Compared
                 importance: None,
                 n_effective: effective.get(name).copied(),
             },
+            differences: changes.as_ref().map(|changes| &changes.sketches),
             multivariate,
             performance,
             estimated,

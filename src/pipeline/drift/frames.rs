@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::data::{Column, ColumnType, Frame, MISSING, Values};
+use crate::data::{self, Column, ColumnType, Frame, MISSING, Values};
 use crate::drift::{
     Cells, DomainRule, Feature, Multivariate, NumberColumn, PcaModel, Season, Settings, compare_pca, domain,
     effective_rows, same_season, score_pca,
@@ -25,7 +25,7 @@ impl Rows<'_> {
     }
 
     /// The moments of the rows; the error says why the column does not tell them.
-    fn moments(&self, name: &str) -> Result<Vec<f64>, String> {
+    pub fn moments(&self, name: &str) -> Result<Vec<f64>, String> {
         let column = self
             .frame
             .column(name)
@@ -34,9 +34,33 @@ impl Rows<'_> {
             (Values::Numbers(_), ColumnType::Timestamp | ColumnType::Integer | ColumnType::Float) => {
                 Ok(self.numbers(name))
             }
-            _ => Err(format!("`{name}` holds no dates or numbers to order rows by")),
+            (Values::Texts { codes, levels }, _) => {
+                let known = year_first(levels).ok_or_else(|| no_moments(name))?;
+                let of_row = |row: &usize| known.get(codes[*row] as usize).copied().unwrap_or(f64::NAN);
+                Ok(self.rows.iter().map(of_row).collect())
+            }
+            (Values::Numbers(_), _) => Err(no_moments(name)),
         }
     }
+}
+
+fn no_moments(name: &str) -> String {
+    format!("`{name}` holds no numbers or dates such as 2024-01-31 to order rows by")
+}
+
+/// Seconds of Unix time of dates whose year comes first and that are no ISO 8601, as `2012/1/31` and `2012.01.31 06:00`;
+/// `None` where any is none, or where there are none.
+fn year_first(texts: &[String]) -> Option<Vec<f64>> {
+    let moment = |text: &String| {
+        let (head, rest) = text
+            .trim()
+            .split_at(text.trim().find([' ', 'T']).unwrap_or(text.trim().len()));
+        let parts: Vec<&str> = head.split(['/', '.']).collect();
+        let [year, month, day] = parts[..] else { return None };
+        (year.len() == 4).then_some(())?;
+        data::timestamp(&format!("{year}-{month:0>2}-{day:0>2}{rest}"))
+    };
+    (!texts.is_empty()).then(|| texts.iter().map(moment).collect())?
 }
 
 /// The same rows in the order of time; those without a moment come last.
@@ -71,15 +95,16 @@ pub fn effective(reference: Rows<'_>, current: Rows<'_>) -> BTreeMap<String, [f6
         .collect()
 }
 
+/// As the moments of the rows, which have to be dates: a number is of no season.
+pub fn dates(side: Rows<'_>, time: &str) -> Result<Vec<f64>, String> {
+    let is_number = side.frame.column(time).is_some_and(is_number);
+    let moments = side.moments(time).ok().filter(|_| !is_number);
+    moments.ok_or_else(|| format!("`{time}` holds no dates, so that nothing is known of seasons"))
+}
+
 /// The rows of the reference of the same season as the current ones.
 pub fn seasonal(reference: Rows<'_>, current: Rows<'_>, time: &str, season: Season) -> Result<Vec<usize>, String> {
-    for side in [reference, current] {
-        let kind = side.frame.column(time).map(|column| column.kind);
-        if kind != Some(ColumnType::Timestamp) {
-            return Err(format!("`{time}` holds no dates, so that nothing is known of seasons"));
-        }
-    }
-    let (before, after) = (reference.moments(time)?, current.moments(time)?);
+    let (before, after) = (dates(reference, time)?, dates(current, time)?);
     let found = same_season(&before, &after, season)?;
     Ok(found.into_iter().map(|at| reference.rows[at]).collect())
 }
@@ -135,13 +160,15 @@ pub fn many(
     (is_any.then_some(found), notes)
 }
 
+pub fn is_number(column: &Column) -> bool {
+    matches!(column.kind, ColumnType::Float | ColumnType::Integer)
+}
+
 /// Columns of numbers by name.
 pub fn number_columns(of: Rows<'_>, is_feature: &dyn Fn(&str) -> bool) -> Vec<(String, Vec<f64>)> {
-    let columns =
-        of.frame.columns().iter().filter(|column| {
-            matches!(column.kind, ColumnType::Float | ColumnType::Integer) && is_feature(&column.name)
-        });
+    let columns = of.frame.columns().iter();
     columns
+        .filter(|column| is_number(column) && is_feature(&column.name))
         .map(|column| (column.name.clone(), of.numbers(&column.name)))
         .collect()
 }
@@ -231,4 +258,31 @@ fn codes(before: &Column, after: &Column, reference: &[usize], current: &[usize]
     }
     let n_rows = reference.len() + current.len();
     (known.len() * 2 <= n_rows).then_some(sides)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_with_slashes_or_points_are_moments_if_the_year_comes_first() {
+        let read = |texts: &[&str]| year_first(&texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>());
+        let day = 86_400.0;
+        assert_eq!(read(&["1970/01/02", "1970.1.3"]), Some(vec![day, 2.0 * day]));
+        assert_eq!(read(&["1970/1/2 06:00:00"]), Some(vec![day + 6.0 * 3600.0]));
+        // Which of the two is the month is not said.
+        assert_eq!(read(&["01/02/1970"]), None);
+        for broken in [
+            "1970/13/02",
+            "1970/01",
+            "1970/01/02/03",
+            "",
+            "soon",
+            "1970/0a/02",
+            "19700/1/1",
+        ] {
+            assert_eq!(read(&["1970/01/02", broken]), None, "{broken}");
+        }
+        assert_eq!(read(&[]), None);
+    }
 }

@@ -4,21 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::config::{DriftGate, Project};
-use crate::data::{self, Frame};
+use crate::data::{self, Column, ColumnType, Frame};
 use crate::drift::{
-    Beside, ColumnSketch, Estimated, Half, Kept, Knowledge, Performance, Role, Scratch, Settings, Side, compare,
+    Beside, ColumnSketch, Estimated, Half, Kept, Knowledge, MIN_UNLABELLED, Role, Scratch, Seen as Known, Settings,
+    Side, compare,
 };
-use crate::evaluate::Predictions;
 use crate::pipeline::draft::chain;
 use crate::pipeline::learn::Prepared;
 use crate::pipeline::predictor::{Predictor, row_digests};
-use crate::train;
 
 use super::Measured;
-use super::before::{Before, errors, predicted};
+use super::before::{Before, predicted};
 use super::frames::{self, Rows};
-use super::labels::{self, Asked, MIN_ERRORS};
-use super::stream;
+use super::labels::Judged;
+use super::production::Production;
+use super::season::Changes;
 
 /// Compares, or says why there is nothing to compare.
 pub fn measure(root: &Path, project: &Project, prepared: &Prepared, before: Option<&Before>) -> Measured {
@@ -37,7 +37,10 @@ pub fn measure(root: &Path, project: &Project, prepared: &Prepared, before: Opti
         ));
     }
     match (&gate.reference, before) {
-        (Some(pattern), _) => against_files(root, pattern, prepared, gate, before),
+        (Some(pattern), _) => {
+            let types = project.data.declared_types();
+            against_files(read(root, pattern, &types), pattern, prepared, gate, before)
+        }
         (None, Some(before)) => against_production(prepared, gate, before),
         (None, None) => Measured::Unknown("there is no production to compare the data with".to_owned()),
     }
@@ -114,7 +117,16 @@ fn against_production(prepared: &Prepared, gate: &DriftGate, before: &Before) ->
     }
     let settings = &gate.settings;
     let parts = Parts::of(&prepared.frame, before);
-    let estimated = estimated(prepared, before, &parts, settings);
+    let production = Production {
+        prepared,
+        before,
+        judged: Rows {
+            frame: &prepared.frame,
+            rows: &parts.judged,
+        },
+        settings,
+    };
+    let estimated = production.estimated();
     if (parts.fresh.len() as u64) < settings.min_rows.max(1)
         && let Some(Ok(estimated)) = estimated
     {
@@ -135,7 +147,7 @@ fn against_production(prepared: &Prepared, gate: &DriftGate, before: &Before) ->
     let mut reference = has_rows.then(|| parts.known.clone());
     let mut fresh = parts.fresh.clone();
     let mut notes = Vec::new();
-    let effective = in_time(&prepared.frame, &mut reference, &mut fresh, settings, &mut notes);
+    let Ordered { effective, changes } = in_time(&prepared.frame, &mut reference, &mut fresh, settings, &mut notes);
     let features = &prepared.features;
     let mut columns = match &reference {
         // A season is a choice of rows, which what is kept can not be asked for.
@@ -162,12 +174,19 @@ fn against_production(prepared: &Prepared, gate: &DriftGate, before: &Before) ->
             .is_none_or(|known| known.iter().all(|known| *known))
     });
     if let (Some(answers), Some(kept)) = (&answers, &kept.prediction) {
-        let named = |sketch: &ColumnSketch| ColumnSketch {
-            name: prediction.clone(),
-            ..sketch.clone()
-        };
-        columns.push(named(kept));
-        current.push(named(&predicted(&answers.predictions)));
+        if let Some(changes) = &changes {
+            notes.push(format!(
+                "what {number} predicts is not compared: it follows the season, and what it predicted {} earlier is not kept",
+                changes.sketches.step
+            ));
+        } else {
+            let named = |sketch: &ColumnSketch| ColumnSketch {
+                name: prediction.clone(),
+                ..sketch.clone()
+            };
+            columns.push(named(kept));
+            current.push(named(&predicted(&answers.predictions)));
+        }
     }
     let is_feature = |name: &str| features.iter().any(|feature| feature == name);
     let rows = reference.as_ref().map(|rows| Rows {
@@ -178,7 +197,10 @@ fn against_production(prepared: &Prepared, gate: &DriftGate, before: &Before) ->
         frame: &prepared.frame,
         rows: &fresh,
     };
-    let (multivariate, more) = frames::many(rows, now, kept.pca.as_ref(), &is_feature, settings);
+    let (multivariate, more) = match &changes {
+        Some(changes) => changes.together(&is_feature, settings),
+        None => frames::many(rows, now, kept.pca.as_ref(), &is_feature, settings),
+    };
     notes.extend(more);
     if !parts.known.is_empty() {
         notes.push(format!(
@@ -190,8 +212,8 @@ fn against_production(prepared: &Prepared, gate: &DriftGate, before: &Before) ->
         Predictor::BuiltIn(model) => model.feature_importance(),
         Predictor::Own(_) => BTreeMap::new(),
     };
-    let performance = performance(prepared, before, &parts, &fresh, settings);
-    notes.extend(changes_in_time(prepared, before, &fresh, settings));
+    let performance = production.performance(&fresh);
+    notes.extend(production.changes_in_time(&fresh));
     let estimated = estimated.and_then(|estimated| estimated.map_err(|why| notes.push(why)).ok());
     let result = compare(
         &Half {
@@ -209,6 +231,7 @@ fn against_production(prepared: &Prepared, gate: &DriftGate, before: &Before) ->
                 importance: importance.get(name).copied(),
                 n_effective: effective.get(name).copied(),
             },
+            differences: changes.as_ref().map(|changes| &changes.sketches),
             multivariate,
             performance,
             estimated,
@@ -244,6 +267,7 @@ fn unlabelled_alone(
         Knowledge {
             role: &|_| Role::Feature,
             beside: &|_| Beside::default(),
+            differences: None,
             multivariate: None,
             performance: None,
             estimated: Some(estimated),
@@ -265,34 +289,58 @@ fn source(before: &Before) -> String {
     }
 }
 
-fn against_files(
-    root: &Path,
-    pattern: &str,
-    prepared: &Prepared,
-    gate: &DriftGate,
-    before: Option<&Before>,
-) -> Measured {
-    let settings = &gate.settings;
-    let loaded = match data::read_lenient(root, pattern, &BTreeMap::new()) {
-        Ok(loaded) if loaded.frame.n_rows() == 0 => {
-            return Measured::Unusable(format!("the reference `{pattern}` has no rows"));
-        }
-        Ok(loaded) => loaded,
+/// The files of the reference, with the types that training reads its columns with; the error says why they can not be used.
+fn read(root: &Path, pattern: &str, types: &BTreeMap<String, ColumnType>) -> Result<data::Loaded, String> {
+    match data::read_lenient(root, pattern, types) {
+        Ok(loaded) if loaded.frame.n_rows() == 0 => Err(format!("the reference `{pattern}` has no rows")),
+        Ok(loaded) => Ok(loaded),
         Err(error) => {
             let why = match &error {
                 data::DataError::Problems(problems) => problems.iter().next().map(|problem| problem.message.clone()),
                 data::DataError::File(_) => None,
             };
             let why = why.unwrap_or_else(|| chain(&error));
-            return Measured::Unusable(format!("the reference `{pattern}` can not be read: {why}"));
+            Err(format!("the reference `{pattern}` can not be read: {why}"))
         }
+    }
+}
+
+/// Cells that are no values of the declared type, a sentence a column.
+fn unreadable(cells: &[data::BadCell]) -> Vec<String> {
+    let mut columns: BTreeMap<&str, usize> = BTreeMap::new();
+    for cell in cells {
+        *columns.entry(&cell.column).or_insert(0) += 1;
+    }
+    let told = columns.into_iter().map(|(name, n)| {
+        format!(
+            "{} of `{}` in the reference {} not of its type and {} as missing",
+            crate::base::counted(n, "cell"),
+            data::short(name),
+            if n == 1 { "is" } else { "are" },
+            if n == 1 { "counts" } else { "count" }
+        )
+    });
+    told.collect()
+}
+
+fn against_files(
+    loaded: Result<data::Loaded, String>,
+    pattern: &str,
+    prepared: &Prepared,
+    gate: &DriftGate,
+    before: Option<&Before>,
+) -> Measured {
+    let settings = &gate.settings;
+    let loaded = match loaded {
+        Ok(loaded) => loaded,
+        Err(why) => return Measured::Unusable(why),
     };
     let target = &prepared.facts.target;
     let features = &prepared.features;
     let mut reference = Some((0..loaded.frame.n_rows()).collect::<Vec<usize>>());
     let mut current: Vec<usize> = (0..prepared.frame.n_rows()).collect();
-    let mut notes = Vec::new();
-    let effective = between(
+    let mut notes = unreadable(&loaded.bad_cells);
+    let Ordered { effective, changes } = between(
         &loaded.frame,
         &prepared.frame,
         &mut reference,
@@ -316,12 +364,18 @@ fn against_files(
             rows: &current,
         },
     ];
-    let (multivariate, more) = frames::many(Some(sides[0]), sides[1], None, &is_feature, settings);
+    let (multivariate, more) = match &changes {
+        Some(changes) => changes.together(&is_feature, settings),
+        None => frames::many(Some(sides[0]), sides[1], None, &is_feature, settings),
+    };
     notes.extend(more);
     let importance = match before.map(|before| before.model.as_ref()) {
         Some(Predictor::BuiltIn(model)) => model.feature_importance(),
         Some(Predictor::Own(_)) | None => BTreeMap::new(),
     };
+    let known = before.map(|before| Parts::of(&prepared.frame, before));
+    let judged = by_reference(&loaded.frame, prepared, before.zip(known.as_ref()), settings);
+    notes.extend(judged.notes);
     let result = compare(
         &Half {
             side: side(pattern.to_owned(), rows.len() as u64),
@@ -338,14 +392,152 @@ fn against_files(
                 importance: importance.get(name).copied(),
                 n_effective: effective.get(name).copied(),
             },
+            differences: changes.as_ref().map(|changes| &changes.sketches),
             multivariate,
-            performance: None,
-            estimated: None,
+            performance: judged.performance,
+            estimated: judged.estimated,
             notes,
         },
     );
-    let n_new = before.map_or(0, |before| Parts::of(&prepared.frame, before).n_new());
-    Measured::compared(result, n_new)
+    Measured::compared(result, known.map_or(0, |parts| parts.n_new()))
+}
+
+/// What production's answers say, judged by the rows of the reference that have an answer and that it did not learn from.
+/// `before` comes with what it knows of today's rows. What is not known is told where it would be worth something: where
+/// answers are missing today.
+fn by_reference(
+    reference: &Frame,
+    prepared: &Prepared,
+    before: Option<(&Before, &Parts)>,
+    settings: &Settings,
+) -> Judged {
+    let target = &prepared.facts.target;
+    let mut judged = Judged::default();
+    let n_unlabelled = prepared.unlabelled.as_ref().map_or(0, Frame::n_rows);
+    let mut not_estimated = |why: String| {
+        if n_unlabelled >= MIN_UNLABELLED[1] {
+            let rows = crate::base::counted(n_unlabelled, "row");
+            judged.notes.push(format!(
+                "how good predictions of {rows} without `{target}` are was not estimated: {why}"
+            ));
+        }
+    };
+    let Some((before, parts)) = before else {
+        not_estimated("nothing is in production".to_owned());
+        return judged;
+    };
+    let number = before.version.number;
+    if before.model.target() != target {
+        not_estimated(format!("{number} predicts `{}`", before.model.target()));
+        return judged;
+    }
+    if let Some(why) = of_another_kind(reference, prepared, before) {
+        judged
+            .notes
+            .push(format!("{number} was not judged by the reference: {why}"));
+        return judged;
+    }
+    let rows = match unlearned(reference, before, target) {
+        Ok(rows) => rows,
+        Err(why) => {
+            not_estimated(why);
+            return judged;
+        }
+    };
+    if rows.len() < MIN_UNLABELLED[0] {
+        not_estimated(format!(
+            "{} of the reference with `{target}` {} new to {number}, and {} are needed",
+            crate::base::counted(rows.len(), "row"),
+            if rows.len() == 1 { "is" } else { "are" },
+            MIN_UNLABELLED[0]
+        ));
+    }
+    let production = Production {
+        prepared,
+        before,
+        judged: Rows {
+            frame: reference,
+            rows: &rows,
+        },
+        settings,
+    };
+    if parts.is_recognised {
+        let fresh = match &settings.time_column {
+            Some(time) => frames::in_time(
+                Rows {
+                    frame: &prepared.frame,
+                    rows: &parts.fresh,
+                },
+                time,
+            ),
+            None => Ok(parts.fresh.clone()),
+        };
+        let fresh = fresh.unwrap_or_default();
+        judged.performance = production.performance(&fresh);
+        judged.notes.extend(production.changes_in_time(&fresh));
+    }
+    match production.estimated() {
+        Some(Ok(estimated)) => judged.estimated = Some(estimated),
+        Some(Err(why)) => judged.notes.push(why),
+        None => {}
+    }
+    judged
+}
+
+/// Why rows that production learned from would not be recognized: a column holds another kind of values than it did there.
+fn of_another_kind(reference: &Frame, prepared: &Prepared, before: &Before) -> Option<String> {
+    let learned = |name: &str| {
+        let kept = before.kept.as_ref().ok();
+        let kept = kept.and_then(|kept| kept.columns.iter().find(|column| column.name == name));
+        let kept = kept.and_then(|column| match &column.seen {
+            Known::Empty => None,
+            Known::Numbers(_) | Known::Booleans(_) => Some("numbers"),
+            Known::Texts(_) => Some("texts"),
+            Known::Times(_) => Some("dates"),
+        });
+        kept.or_else(|| prepared.frame.column(name).map(held))
+    };
+    let mut names = before.model.features().into_iter().chain([before.model.target()]);
+    names.find_map(|name| {
+        let (now, then) = (held(reference.column(name)?), learned(name)?);
+        (now != then).then(|| {
+            format!(
+                "`{}` holds {now} there, and {then} in what it learned from",
+                data::short(name)
+            )
+        })
+    })
+}
+
+/// What the digest of a row takes the values of a column for.
+fn held(column: &Column) -> &'static str {
+    match column.kind {
+        ColumnType::Float | ColumnType::Integer | ColumnType::Boolean => "numbers",
+        ColumnType::Text => "texts",
+        ColumnType::Timestamp => "dates",
+    }
+}
+
+/// Rows of a table with a known target that production did not learn from; the error says why that is not known.
+///
+/// Files may hold a row twice, so rows are not counted: one like those that it learned from is left out, however often it
+/// is there, unless it was also judged on one like it.
+fn unlearned(frame: &Frame, before: &Before, target: &str) -> Result<Vec<usize>, String> {
+    let number = before.version.number;
+    let Some(answers) = frame.column(target) else {
+        return Err(format!("the reference has no `{target}`"));
+    };
+    let features: Vec<String> = before.model.features().into_iter().map(str::to_owned).collect();
+    let digests = row_digests(frame, &features, before.model.target());
+    let (Some([learned, judged]), Ok(digests)) = (&before.known, digests) else {
+        return Err(format!(
+            "it is not known which rows of the reference {number} learned from"
+        ));
+    };
+    let (learned, judged) = (learned.counts(), judged.counts());
+    let is_new = |digest: &u64| !learned.contains_key(digest) || judged.contains_key(digest);
+    let rows = (0..frame.n_rows()).filter(|row| !answers.is_missing(*row) && is_new(&digests[*row]));
+    Ok(rows.collect())
 }
 
 fn side(source: String, rows: u64) -> Side {
@@ -386,8 +578,17 @@ fn in_time(
     current: &mut Vec<usize>,
     settings: &Settings,
     notes: &mut Vec<String>,
-) -> BTreeMap<String, [f64; 2]> {
+) -> Ordered {
     between(frame, frame, reference, current, settings, notes)
+}
+
+/// What the order of time says of two sides.
+#[derive(Default)]
+pub struct Ordered {
+    /// How many independent rows the rows of each side are worth, for columns of numbers.
+    pub effective: BTreeMap<String, [f64; 2]>,
+    /// What numbers changed since one season earlier, where the reference has too few rows of the same season.
+    pub changes: Option<Changes>,
 }
 
 /// Brings the rows of both sides into the order of time, the reference's also down to the season of the current ones, and
@@ -399,16 +600,17 @@ pub fn between(
     current: &mut Vec<usize>,
     settings: &Settings,
     notes: &mut Vec<String>,
-) -> BTreeMap<String, [f64; 2]> {
+) -> Ordered {
     let Some(time) = &settings.time_column else {
-        return BTreeMap::new();
+        return Ordered::default();
     };
     let Some(rows) = reference else {
         notes.push(
             "order in time and seasons need the rows of the reference, which are not in the data any more".to_owned(),
         );
-        return BTreeMap::new();
+        return Ordered::default();
     };
+    let mut changes = None;
     if let Some(season) = settings.seasonal {
         let sides = [
             Rows {
@@ -422,10 +624,13 @@ pub fn between(
         ];
         match frames::seasonal(sides[0], sides[1], time, season) {
             Ok(same) => *rows = same,
-            Err(why) => notes.push(format!(
-                "compared with all rows, not those of the same {}: {why}",
-                season.name()
-            )),
+            Err(why) => {
+                changes = Changes::of(sides[0], sides[1], time, season, &why);
+                notes.push(match &changes {
+                    Some(changes) => changes.told.clone(),
+                    None => format!("compared with all rows, not those of the same {}: {why}", season.name()),
+                });
+            }
         }
     }
     for (frame, rows) in [(before, &mut *rows), (after, &mut *current)] {
@@ -433,11 +638,11 @@ pub fn between(
             Ok(ordered) => *rows = ordered,
             Err(why) => {
                 notes.push(why);
-                return BTreeMap::new();
+                return Ordered::default();
             }
         }
     }
-    frames::effective(
+    let mut effective = frames::effective(
         Rows {
             frame: before,
             rows: &*rows,
@@ -446,117 +651,11 @@ pub fn between(
             frame: after,
             rows: &*current,
         },
-    )
-}
-
-/// Whether production errs more on rows that are new than on those that it was judged on.
-fn performance(
-    prepared: &Prepared,
-    before: &Before,
-    parts: &Parts,
-    fresh: &[usize],
-    settings: &Settings,
-) -> Option<Performance> {
-    if parts.judged.len() < MIN_ERRORS || fresh.len() < MIN_ERRORS {
-        return None;
+    );
+    if let Some(changes) = &changes {
+        effective.extend(changes.effective());
     }
-    let judged = match &settings.time_column {
-        Some(time) => frames::in_time(
-            Rows {
-                frame: &prepared.frame,
-                rows: &parts.judged,
-            },
-            time,
-        )
-        .ok()?,
-        None => parts.judged.clone(),
-    };
-    let errors = [
-        errors_of(prepared, before, &judged)?.1,
-        errors_of(prepared, before, fresh)?.1,
-    ];
-    labels::performance(&errors, labels::measure_of(before.model.task()), settings)
-}
-
-/// The rows that production answers, and how wrong each answer is.
-fn errors_of(prepared: &Prepared, before: &Before, rows: &[usize]) -> Option<(Vec<usize>, Vec<f64>)> {
-    let (rows, predictions) = answered(before, &prepared.frame, rows)?;
-    let truth = train::truth(&prepared.frame, &rows, &prepared.facts.target, prepared.task, None).ok()?;
-    let errors = errors(&truth, &predictions);
-    (errors.len() == rows.len()).then_some((rows, errors))
-}
-
-/// The rows that production can answer, with its answers; nothing where it can not be asked.
-fn answered(before: &Before, frame: &Frame, rows: &[usize]) -> Option<(Vec<usize>, Predictions)> {
-    let answers = before.model.answer(frame, rows).ok()?;
-    match answers.known {
-        None => Some((rows.to_vec(), answers.predictions)),
-        Some(known) => {
-            let rows: Vec<usize> = rows
-                .iter()
-                .zip(known)
-                .filter(|(_, known)| *known)
-                .map(|(row, _)| *row)
-                .collect();
-            let answers = before.model.answer(frame, &rows).ok()?;
-            Some((rows, answers.predictions))
-        }
-    }
-}
-
-/// What production is worth on rows without answers; nothing where there are too few rows, the error says why not.
-fn estimated(
-    prepared: &Prepared,
-    before: &Before,
-    parts: &Parts,
-    settings: &Settings,
-) -> Option<Result<Estimated, String>> {
-    let unlabelled = prepared.unlabelled.as_ref()?;
-    if labels::too_few(parts.judged.len(), unlabelled.n_rows()) {
-        return None;
-    }
-    let all: Vec<usize> = (0..unlabelled.n_rows()).collect();
-    let (now, told) = answered(before, unlabelled, &all)?;
-    let (then, known) = answered(before, &prepared.frame, &parts.judged)?;
-    let truth = train::truth(&prepared.frame, &then, &prepared.facts.target, prepared.task, None).ok()?;
-    let is_feature = |name: &str| prepared.features.iter().any(|feature| feature == name);
-    let reference = Asked {
-        rows: Rows {
-            frame: &prepared.frame,
-            rows: &then,
-        },
-        predictions: &known,
-    };
-    let current = Asked {
-        rows: Rows {
-            frame: unlabelled,
-            rows: &now,
-        },
-        predictions: &told,
-    };
-    let found = labels::estimate(&reference, &truth, &current, &is_feature, settings);
-    Some(found.map_err(|why| {
-        format!(
-            "what {} is worth on rows without `{}` was not estimated: {why}",
-            before.version.number, prepared.facts.target
-        )
-    }))
-}
-
-/// Where production's errors on new rows changed in the order of time, a sentence a change.
-fn changes_in_time(prepared: &Prepared, before: &Before, fresh: &[usize], settings: &Settings) -> Vec<String> {
-    let Some(time) = &settings.time_column else {
-        return Vec::new();
-    };
-    let frame = &prepared.frame;
-    let Ok(ordered) = frames::in_time(Rows { frame, rows: fresh }, time) else {
-        // The comparison says so already.
-        return Vec::new();
-    };
-    let Some((rows, errors)) = errors_of(prepared, before, &ordered) else {
-        return Vec::new();
-    };
-    stream::changes_of_errors(frame, &rows, &errors, time, labels::measure_of(before.model.task()))
+    Ordered { effective, changes }
 }
 
 /// What is kept with a version of the data that it was made of.

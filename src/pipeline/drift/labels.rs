@@ -3,8 +3,8 @@
 use crate::base::Task;
 use crate::data::{self, Column, ColumnType, Frame, Values};
 use crate::drift::{
-    DegradationRule, Estimated, Labelled, MIN_UNLABELLED, Performance, Settings, THRESHOLD, degradation,
-    estimate_classes, estimate_numbers,
+    Answers, DegradationRule, Estimated, Labelled, MIN_UNLABELLED, Performance, Settings, THRESHOLD, degradation,
+    estimate_classes, estimate_many, estimate_numbers,
 };
 use crate::evaluate::Predictions;
 
@@ -165,28 +165,65 @@ pub fn estimate(
         }
         (
             Predictions::Classes {
-                labels, probabilities, ..
+                codes: said,
+                labels,
+                probabilities,
             },
             Truth::Classes { codes, labels: names },
             Predictions::Classes {
-                probabilities: after, ..
+                codes: after,
+                labels: others,
+                probabilities: then,
             },
-        ) if labels.len() == 2 => {
-            let second =
-                |probabilities: &[f64]| -> Vec<f64> { probabilities.chunks_exact(2).map(|pair| pair[1]).collect() };
-            let positive: Vec<bool> = codes
-                .iter()
-                .map(|code| names.get(*code as usize) == labels.get(1))
-                .collect();
-            let scores = second(probabilities);
-            let reference = Labelled {
-                scores: &scores,
-                positive: &positive,
+        ) => {
+            if labels != others {
+                return Err("the model answers with other classes now".to_owned());
+            }
+            let answers = |called, probabilities| Answers {
+                n_classes: labels.len(),
+                probabilities,
+                called,
             };
-            estimate_classes(reference, &second(after), settings.seed)
+            let truth: Vec<Option<&String>> = codes.iter().map(|code| names.get(*code as usize)).collect();
+            let sides = [answers(said, probabilities), answers(after, then)];
+            classes(sides, &truth, labels, settings)
         }
-        _ => Err("there is no estimate for more than two classes".to_owned()),
+        _ => Err("what the model answers is of another kind than the truth".to_owned()),
     }
+}
+
+/// Estimates shares of right answers from probabilities of the classes that have these names, as `truth` has.
+fn classes(
+    [reference, current]: [Answers<'_>; 2],
+    truth: &[Option<&String>],
+    labels: &[String],
+    settings: &Settings,
+) -> Result<Estimated, String> {
+    if labels.len() < 2 {
+        return Err("the model knows one class alone".to_owned());
+    }
+    let has_probabilities = |side: Answers<'_>| side.probabilities.len() == side.called.len() * side.n_classes;
+    if !has_probabilities(reference) || !has_probabilities(current) {
+        return Err("the model says no probabilities".to_owned());
+    }
+    if labels.len() == 2 {
+        let second =
+            |side: Answers<'_>| -> Vec<f64> { side.probabilities.chunks_exact(2).map(|pair| pair[1]).collect() };
+        let positive: Vec<bool> = truth.iter().map(|name| *name == labels.get(1)).collect();
+        let scores = second(reference);
+        let known = Labelled {
+            scores: &scores,
+            positive: &positive,
+        };
+        return estimate_classes(known, &second(current), settings.seed);
+    }
+    // A class that the model does not know is beyond all of its own.
+    let place = |name: Option<&String>| {
+        let place = labels.iter().position(|label| Some(label) == name);
+        place.and_then(|place| u32::try_from(place).ok()).unwrap_or(u32::MAX)
+    };
+    let truth: Vec<u32> = truth.iter().copied().map(place).collect();
+    estimate_many(reference, &truth, current, settings.seed)
 }
 
 /// Whether errors are greater now; nothing where too few are known.

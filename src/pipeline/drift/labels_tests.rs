@@ -221,3 +221,93 @@ fn too_few_rows_say_so() {
         result.notes
     );
 }
+
+/// Three classes, which truth and model name in another order.
+#[test]
+fn more_than_two_classes_are_estimated() {
+    use crate::evaluate::{Predictions, Truth};
+    use crate::stats::Rng;
+    let names = |names: [&str; 3]| names.map(str::to_owned).to_vec();
+    let mut rng = Rng::derive(5, "three");
+    let mut answers = |n: usize| {
+        let (mut said, mut truth, mut probabilities) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..n {
+            let parts: [f64; 3] = std::array::from_fn(|_| rng.unit());
+            let sum: f64 = parts.iter().sum();
+            let (at, greatest) = (rng.unit() * sum, parts.iter().copied().fold(0.0, f64::max));
+            said.push(u32::try_from(parts.iter().position(|part| *part >= greatest).unwrap()).unwrap());
+            truth.push(if at < parts[0] {
+                0_u32
+            } else {
+                1 + u32::from(at >= parts[0] + parts[1])
+            });
+            probabilities.extend(parts.map(|part| part / sum));
+        }
+        (said, truth, probabilities)
+    };
+    let sides = [answers(200), answers(100)];
+    let predictions = sides.each_ref().map(|(said, _, probabilities)| Predictions::Classes {
+        codes: said.clone(),
+        labels: names(["a", "b", "c"]),
+        probabilities: probabilities.clone(),
+    });
+    let right = sides[0]
+        .0
+        .iter()
+        .zip(&sides[0].1)
+        .filter(|(said, truth)| said == truth)
+        .count();
+    let truth = Truth::Classes {
+        codes: sides[0].1.iter().map(|code| (code + 1) % 3).collect(),
+        labels: names(["c", "a", "b"]),
+    };
+    let table = Frame::new(Vec::new(), 200, Vec::new()).unwrap();
+    let asked = |predictions| Asked {
+        rows: Rows {
+            frame: &table,
+            rows: &[],
+        },
+        predictions,
+    };
+    let settings = Settings::default();
+    let ask = |now| estimate(&asked(&predictions[0]), &truth, &asked(now), &|_| true, &settings);
+    let found = ask(&predictions[1]).unwrap();
+    assert_eq!((found.rows, found.metrics.len()), ([200, 100], 5));
+    assert_eq!(found.metrics[0].reference, Some(right as f64 / 200.0));
+    let labels_alone = Predictions::Classes {
+        codes: sides[1].0.clone(),
+        labels: names(["a", "b", "c"]),
+        probabilities: Vec::new(),
+    };
+    assert_eq!(ask(&labels_alone).unwrap_err(), "the model says no probabilities");
+    let renamed = Predictions::Classes {
+        codes: sides[1].0.clone(),
+        labels: names(["a", "b", "d"]),
+        probabilities: sides[1].2.clone(),
+    };
+    assert_eq!(ask(&renamed).unwrap_err(), "the model answers with other classes now");
+    let numbers = Predictions::Numbers(vec![1.0; 100]);
+    assert_eq!(
+        ask(&numbers).unwrap_err(),
+        "what the model answers is of another kind than the truth"
+    );
+    let one = Predictions::Classes {
+        codes: vec![0; 200],
+        labels: vec!["a".to_owned()],
+        probabilities: vec![1.0; 200],
+    };
+    assert_eq!(
+        estimate(&asked(&one), &truth, &asked(&one), &|_| true, &settings).unwrap_err(),
+        "the model knows one class alone"
+    );
+    // Of two classes no row has a score either.
+    let two = Predictions::Classes {
+        codes: vec![0; 200],
+        labels: vec!["a".to_owned(), "b".to_owned()],
+        probabilities: Vec::new(),
+    };
+    assert_eq!(
+        estimate(&asked(&two), &truth, &asked(&two), &|_| true, &settings).unwrap_err(),
+        "the model says no probabilities"
+    );
+}

@@ -5,6 +5,8 @@ mod files;
 mod frames;
 mod ground;
 mod labels;
+mod production;
+mod season;
 mod stream;
 
 use std::sync::Arc;

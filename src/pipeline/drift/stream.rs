@@ -336,7 +336,7 @@ mod tests {
         assert!(error("wrnog", "adwin", None).contains("wrong"));
         assert!(error("name", "adwin", None).contains("`name` holds no numbers"));
         assert!(error("wrong", "ddm", None).contains("takes right (0) and wrong (1) answers only"));
-        assert!(error("wrong", "adwin", Some("name")).contains("`name` holds no dates"));
+        assert!(error("wrong", "adwin", Some("name")).contains("`name` holds no numbers or dates"));
         assert!(error("wrong", "adwin", Some("when")).contains("when"));
     }
 

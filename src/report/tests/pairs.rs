@@ -143,6 +143,7 @@ pub fn column(name: &str, kind: Kind) -> ColumnDrift {
         role: Role::Feature,
         kind,
         status: "computed".to_owned(),
+        change_in: None,
         test: None,
         score: None,
         score_kind: None,

@@ -16,9 +16,20 @@ const MAX_TELLING: usize = 3;
 /// Whether a finding fails or warns, or values are missing more or less often.
 pub fn is_urgent(result: &DriftResult) -> bool {
     result.data_quality.iter().any(|finding| finding.level != Level::Info)
-        || result.missing.iter().any(|one| one.drifted)
+        || missing(result).next().is_some()
         || is_degraded(result)
         || estimated::is_worse(result)
+}
+
+/// Columns whose values are missing more or less often, surely enough to be an alarm: no finding calls them a remark.
+pub fn missing(result: &DriftResult) -> impl Iterator<Item = &MissingDrift> {
+    let is_remark = |one: &MissingDrift| {
+        let mut findings = result.data_quality.iter();
+        findings.any(|finding| {
+            finding.check == "missing_values" && finding.column == one.column && finding.level == Level::Info
+        })
+    };
+    result.missing.iter().filter(move |one| one.drifted && !is_remark(one))
 }
 
 /// What fails first, then what warns; each in its order.

@@ -100,7 +100,7 @@ pub fn told(result: &DriftResult) -> Inlines {
         ]);
     }
     pieces.extend(estimated::told(result));
-    let missing: Vec<_> = result.missing.iter().filter(|one| one.drifted).collect();
+    let missing: Vec<_> = found::missing(result).collect();
     match missing.as_slice() {
         [] => {}
         [one] => pieces.extend([
@@ -204,7 +204,7 @@ fn figures(result: &DriftResult) -> Vec<Figure> {
             cell(if n_untested == 1 { "column" } else { "columns" }),
         ));
     }
-    let n_missing = result.missing.iter().filter(|one| one.drifted).count();
+    let n_missing = found::missing(result).count();
     if n_missing > 0 {
         figures.push(figure(
             "Missing values",

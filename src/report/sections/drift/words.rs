@@ -137,14 +137,16 @@ pub fn told(column: &ColumnDrift) -> Inlines {
         } => {
             let by = moved.map_or_else(String::new, |moved| format!(" by {},", deviations(moved)));
             vec![text(format!(
-                "its mean {}{by} from {} to {}",
+                "{} {}{by} from {} to {}",
+                its(column, "mean"),
                 verb(from, to),
                 shown(from, decimals),
                 shown(to, decimals)
             ))]
         }
         Change::Spread { from, to, decimals } => vec![text(format!(
-            "its standard deviation {} from {} to {}",
+            "{} {} from {} to {}",
+            its(column, "standard deviation"),
             verb(from, to),
             shown(from, decimals),
             shown(to, decimals)
@@ -168,6 +170,14 @@ pub fn told(column: &ColumnDrift) -> Inlines {
         }
         Change::Texts => vec![text("its texts can be told apart")],
         Change::Shape => vec![text("its shape changed")],
+    }
+}
+
+/// `its mean`; `the mean of its change in one year` where that is what was compared.
+fn its(column: &ColumnDrift, what: &str) -> String {
+    match &column.change_in {
+        None => format!("its {what}"),
+        Some(step) => format!("the {what} of its change in {}", line(step, MAX_LABEL)),
     }
 }
 
@@ -278,9 +288,14 @@ impl Scale {
     }
 }
 
-/// `number`, `category, target`, `number, moved only`.
+/// `number`, `category, target`, `number, change in one year, moved only`.
 pub fn about(column: &ColumnDrift) -> Inline {
+    let change = column
+        .change_in
+        .as_ref()
+        .map(|step| format!("change in {}", line(step, MAX_LABEL)));
     let mut words = vec![kind(column.kind)];
+    words.extend(change.as_deref());
     match column.role {
         Role::Feature => {}
         Role::Target => words.push("target"),
@@ -339,6 +354,9 @@ pub fn legend(mode: Mode, listed: &[&ColumnDrift]) -> Inlines {
     } else {
         said.push("Each column is judged by the test and the threshold that Evidently takes for it.");
         said.push("The number of columns is not corrected for: of many some are flagged by chance.");
+    }
+    if listed.iter().any(|column| column.change_in.is_some()) {
+        said.push("Change: compared is what the values changed since the row so much earlier, in standard deviations of the reference's changes.");
     }
     if listed.iter().any(|column| super::moved_only(column)) {
         said.push("Moved only: its values are greater or smaller as a whole (Mann–Whitney), though the test of its whole distribution does not say so.");
