@@ -97,10 +97,9 @@ impl Margin {
 /// means of losses, Agresti–Min for accuracy, `DeLong` for the area under the ROC curve, influence functions with t for
 /// smooth functions of means, and the paired `BCa` bootstrap with 2000 resamples for the rest. With fewer than 100 rows, or
 /// fewer than 30 of one of two classes, areas and smooth functions of means have bounds of their own ([`few`]); so do shares
-/// of classes with fewer than 30 rows that the two models call differently. With groups the first four
-/// use the groups' sums of contributions with t, the last resamples groups. With rows in time the first four use the
-/// long-run variance of the contributions ([`Series::estimate`]), the last resamples blocks of neighbors
-/// ([`block_length`]). Rows that the two models do not differ on leave nothing to estimate: then the gain is exact and
+/// of classes with fewer than 30 rows that the two models call differently. With groups the first four use the groups' sums of
+/// contributions with t, the last resamples groups. With rows in time the first four use the long-run variance of the
+/// contributions ([`Series::estimate`]), the last resamples blocks of neighbors ([`block_length`]). Rows that the two models do not differ on leave nothing to estimate: then the gain is exact and
 /// the verdict is `same` where it is 0. What can not be compared is inconclusive, with a note. Nothing is NaN.
 ///
 /// Rows needed: n* = ((z₁₋α + z₀.₈) · sd / (gain + δ))², more than there are.

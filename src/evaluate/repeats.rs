@@ -14,7 +14,8 @@ use super::{Comparison, Predictions, Truth, compare};
 /// With S gains gₛ of standard errors eₛ by [`compare`]'s method, ē their mean and s² the variance of the gains:
 /// V = ē² + (1 + 1/S) s², by Student's t with the degrees of freedom of Satterthwaite,
 /// V² / (ē⁴/ν + ((1 + 1/S) s²)²/(S − 1)), where ν is that of the method. ē is not less than the standard error of the mean
-/// gain, whatever the models have in common; of few rows it is half of the distance of their own bounds. With one challenger it is [`compare`] with a note. Nothing is NaN.
+/// gain, whatever the models have in common; of few rows it is what the distance of their own bounds comes to. With one
+/// challenger it is [`compare`] with a note. Nothing is NaN.
 ///
 /// Source: the prediction interval of a random effect, Satterthwaite, *An approximate distribution of estimates of variance
 /// components* (1946); that seeds belong into a comparison: Bouthillier et al., *Accounting for variance in machine
